@@ -1,0 +1,48 @@
+# One way in: `make run` starts the hub, `make test` proves it. Everything installs into .venv from a hashed lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEEDS ?= 10000
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench simulate crash lock clean
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: $(STAMP)  ## make .venv and install the pinned, hashed dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+run: setup  ## start the hub with a simulated hospital network and print the tower's address
+	$(BIN)/wardstock demo
+
+check: setup  ## lint, types, architecture, sizes
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit/test_tidy.py
+
+test: check  ## everything that must be true
+	$(BIN)/python -m pytest -q
+
+bench: setup  ## the table of rates, each beside its peer
+	$(BIN)/python -m tests.bench
+
+simulate: setup  ## all 20 seeds of the simulated network, forwards, doubled, permuted and killed
+	WARDSTOCK_SEEDS=20 $(BIN)/python -m pytest -q tests/simulation/test_network.py
+
+crash: setup  ## the long crash simulation: make crash SEEDS=10000
+	WARDSTOCK_CRASH_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation/test_crash.py
+
+lock: setup  ## resolve the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		--extra dev --output-file requirements.lock pyproject.toml
+
+clean:  ## remove what was built
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache wardstock-data

@@ -1,0 +1,1 @@
+"""Feeds: bytes in, raw messages and mapped events out. Imports `schemas` only."""

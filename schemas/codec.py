@@ -1,0 +1,66 @@
+"""One definition, two speeds.
+
+A contract is a frozen, slotted, keyword-only dataclass. Pydantic validates it once at the boundary and exports its JSON Schema;
+msgspec decodes and encodes the same type inside the hub, where the data has already been validated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Generic, TypeVar, dataclass_transform
+
+import msgspec
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def contract(cls: type[T]) -> type[T]:
+    """Make `cls` a contract type: frozen, slotted, keyword-only."""
+    return dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+
+
+def encode(value: object) -> bytes:
+    """Encode a contract value as JSON: decimals as strings, instants as RFC 3339, dates as ISO 8601."""
+    return _ENCODER.encode(value)
+
+
+class Codec(Generic[T]):
+    """Decoder, validator and schema of one contract type."""
+
+    __slots__ = ("_adapter", "_decoder", "name", "type")
+
+    def __init__(self, type_: type[T]) -> None:
+        """`type_` is a dataclass made by `contract`."""
+        self.type = type_
+        self.name = type_.__name__
+        self._decoder = msgspec.json.Decoder(type_)
+        self._adapter: TypeAdapter[T] | None = None
+
+    @property
+    def adapter(self) -> TypeAdapter[T]:
+        """The pydantic adapter, made on first use (building one costs milliseconds)."""
+        if self._adapter is None:
+            self._adapter = TypeAdapter(self.type)
+        return self._adapter
+
+    def decode(self, data: bytes) -> T:
+        """Decode bytes the hub wrote itself. Raises `msgspec.DecodeError` or `ValidationError` when they are not."""
+        return self._decoder.decode(data)
+
+    def validate(self, value: object) -> T:
+        """Validate a mapping or instance that came from outside. Raises `pydantic.ValidationError`."""
+        if isinstance(value, self.type):
+            value = dataclasses.asdict(value)  # type: ignore[call-overload]  # a contract is a dataclass
+        return self.adapter.validate_python(value)
+
+    def validate_json(self, data: bytes | str) -> T:
+        """Validate JSON text that came from outside. Raises `pydantic.ValidationError`."""
+        return self.adapter.validate_json(data)
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of the type as it is written by `encode`."""
+        return self.adapter.json_schema(mode="serialization")

@@ -1,0 +1,167 @@
+"""Canonical events: what the site log holds and the site processor folds.
+
+A mapper turns one item of a raw message into one `StockEvent`. It states what the sender said, in the sender's codes and units;
+which item that is, how many base units, and whether it moves stock at all is decided by the site processor's stages.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from schemas.codec import Codec, contract
+from schemas.codes import Code
+from schemas.kinds import EventKind, Feed, Outcome
+from schemas.raw import RawRef
+
+QUANTITY_MAX: Final = Decimal(10_000_000)
+"""Larger quantities are refused as absurd by every mapper."""
+
+
+@contract
+class StockEvent:
+    """One item of one message, in the sender's words. Instants are UTC; quantities are as stated, never converted.
+
+    `event_key` is the sender's business identity of the fact (design: identity): the same fact resent has the same key,
+    whatever its control id or time of sending. `event_id` is derived from site and key.
+    """
+
+    event_id: str
+    event_key: Annotated[str, Field(min_length=1)]
+    kind: EventKind
+    feed: Feed
+    site: Annotated[str, Field(description="site id; empty when the sending facility is not known")]
+    source: str
+    raw: RawRef
+    occurred: datetime
+    received_at: datetime
+    codes: tuple[Code, ...] = ()
+    quantity: Annotated[Decimal | None, Field(description="amount in `unit`; for a count the counted amount")] = None
+    unit: str | None = None
+    quantity_is_dose: Annotated[bool, Field(description="the quantity is a dose, to be turned into base units")] = False
+    location_codes: Annotated[
+        tuple[str, ...], Field(description="codes of the place the fact happened at, most specific first")
+    ] = ()
+    pocket: Annotated[str | None, Field(description="path below the place, e.g. d3/p07")] = None
+    to_location_codes: Annotated[tuple[str, ...], Field(description="where it went")] = ()
+    to_pocket: str | None = None
+    lot: str | None = None
+    expiry: date | None = None
+    serial: str | None = None
+    container: str | None = None
+    device_sequence: Annotated[int, Field(ge=0, description="the device's own order of its events; 0 when none")] = 0
+    transaction_id: str | None = None
+    control_id: Annotated[str | None, Field(description="the message's own id (MSH-10, Bundle.id)")] = None
+    order_id: str | None = None
+    patient: Annotated[str | None, Field(description="keyed hash of the patient identifier")] = None
+    actor: str | None = None
+    witness: str | None = None
+    begin_count: Annotated[Decimal | None, Field(description="what the pocket held before, in `unit`")] = None
+    begin_count_verified: Annotated[bool, Field(description="a person counted it; else the device expected it")] = False
+    reverses: Annotated[str | None, Field(description="event_key of the fact this one takes back")] = None
+    replaces: Annotated[str | None, Field(description="event_key of the fact this one stands in for")] = None
+    test: Annotated[bool, Field(description="test or training traffic: never posts")] = False
+    no_effect: Annotated[str | None, Field(description="why this item moves nothing, in the sender's terms")] = None
+    zone_assumed: Annotated[bool, Field(description="the time stamp had no offset; the site's zone was used")] = False
+    facility: Annotated[str | None, Field(description="the sending facility as the message gives it")] = None
+    facility_matched: Annotated[bool, Field(description="the facility named the site; else the feed's default did")] = False
+
+
+@contract
+class Tick:
+    """What time it is, as an event. Now is the highest tick seen; older ticks do nothing."""
+
+    at: datetime
+
+
+@contract
+class Watermark:
+    """A source is complete up to `complete_to`."""
+
+    source: str
+    site: str
+    complete_to: datetime
+
+
+@contract
+class ReferenceChange:
+    """One version of one reference record. Receivers ignore a revision that is not newer than the one they hold."""
+
+    revision: Annotated[int, Field(ge=1)]
+    kind: str
+    id: str
+    record: dict[str, Any] | None = None
+
+
+@contract
+class Decision:
+    """A person's decision on a command or a case: approve, reject, cancel, acknowledge, close."""
+
+    decision_id: str
+    site: str
+    target: Annotated[str, Field(description="command id or case id")]
+    action: Annotated[str, Field(pattern="^(approve|reject|cancel|close)$")]
+    actor: Annotated[str, Field(min_length=1)]
+    at: datetime
+    reason: str | None = None
+    raw: RawRef | None = None
+
+
+@contract
+class OrderAnswer:
+    """An ERP's answer to a command: acknowledged (ordered), shipped, rejected."""
+
+    answer_id: str
+    site: str
+    command_id: str
+    status: Annotated[str, Field(pattern="^(acknowledged|shipped|rejected)$")]
+    at: datetime
+    quantity: Decimal | None = None
+    expected_at: datetime | None = None
+    document: Annotated[str | None, Field(description="purchase order or delivery number")] = None
+    reason: str | None = None
+    raw: RawRef | None = None
+
+
+@contract
+class Proposal:
+    """What the network suggests for a site's need: a supplier, and the options it weighed."""
+
+    site: str
+    command_id: str
+    location: str
+    item: str
+    supplier: str | None
+    options: tuple[dict[str, Any], ...]
+    at: datetime
+
+
+@contract
+class ItemOutcome:
+    """How one item of a raw message ended, and why. A later record for the same item replaces the earlier one."""
+
+    source: str
+    raw: RawRef
+    items: Annotated[int, Field(ge=1, description="how many items the message declared")]
+    outcome: Outcome
+    code: Annotated[str, Field(description="stable name of the reason")]
+    reason: Annotated[str, Field(description="what a person can act on")]
+    at: datetime
+    site: str | None = None
+    name: str | None = None
+    event_ids: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    was: Annotated[Outcome | None, Field(description="the outcome this one replaces")] = None
+
+
+STOCK_EVENT: Final = Codec(StockEvent)
+TICK: Final = Codec(Tick)
+WATERMARK: Final = Codec(Watermark)
+REFERENCE_CHANGE: Final = Codec(ReferenceChange)
+DECISION: Final = Codec(Decision)
+ORDER_ANSWER: Final = Codec(OrderAnswer)
+PROPOSAL: Final = Codec(Proposal)
+ITEM_OUTCOME: Final = Codec(ItemOutcome)

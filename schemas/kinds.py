@@ -1,0 +1,123 @@
+"""The closed vocabularies of the hub: event kinds, feeds, outcomes, statuses, states.
+
+Every name is the field's standard term; a mapper that finds something else must say so rather than pick the nearest.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What happened. The first block moves stock (when its feed has authority), the second never does."""
+
+    VEND = "vend"  # removed from a cabinet pocket for a patient
+    RETURN = "return"  # brought back unused
+    WASTE = "waste"  # a removed dose (or part of it) was destroyed; nothing leaves a pocket
+    REFILL = "refill"  # a pocket was topped up
+    LOAD = "load"  # a pocket was assigned and filled: the quantity is its new total
+    UNLOAD = "unload"  # a pocket was emptied and unassigned
+    COUNT = "count"  # somebody counted: an absolute quantity
+    EXPIRE = "expire"  # expired stock was taken out of its place
+    DISPENSE = "dispense"  # the pharmacy handed out
+    ADMINISTER = "administer"  # a patient received
+    RECEIVE = "receive"  # goods arrived from a supplier
+    PUT_AWAY = "put_away"  # moved between places of one site
+    PICK = "pick"  # taken from a store for a cabinet, ward or site
+    DISCARD = "discard"  # stock was destroyed where it stood
+    REVERSAL = "reversal"  # an earlier event is taken back, whole
+    ORDER = "order"  # a prescription was ordered, verified, changed or stopped
+    SCHEDULE = "schedule"  # a give was scheduled
+    CENSUS = "census"  # admission, transfer, discharge, merge
+    NULL = "null"  # a device transaction without effect
+
+
+STOCK_KINDS = frozenset(EventKind) - {EventKind.ORDER, EventKind.SCHEDULE, EventKind.CENSUS, EventKind.NULL}
+"""Kinds that may move stock. The others are accepted without movement."""
+
+
+class Feed(StrEnum):
+    """Which kind of feed says it; an item at a location has one feed that may decrement it (its authority)."""
+
+    CABINET = "cabinet"
+    DISPENSE = "dispense"
+    ADMINISTRATION = "administration"
+    CHARGE = "charge"
+    SCAN = "scan"
+    ORDER = "order"
+    CENSUS = "census"
+    ERP = "erp"
+
+
+class Outcome(StrEnum):
+    """How one received item ended. Exactly one at a time; held → accepted later is a counted transfer."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    QUARANTINED = "quarantined"
+
+
+class BalanceStatus(StrEnum):
+    """Status of a quantity on hand. Only `available` may be given to a patient."""
+
+    AVAILABLE = "available"
+    EXPIRED = "expired"
+    QUARANTINED = "quarantined"
+    RECALLED = "recalled"
+
+
+class LocationKind(StrEnum):
+    """What a place is for."""
+
+    STORE = "store"
+    CABINET = "cabinet"
+    WARD = "ward"
+    RETURN_BIN = "return_bin"
+    QUARANTINE = "quarantine"
+    TRANSIT = "transit"
+
+
+class ConsumptionRuleKind(StrEnum):
+    """How a dose becomes base units at a place."""
+
+    WHOLE_CONTAINER = "whole_container"  # 50 mcg from a 100 mcg vial uses the vial
+    SPLITTABLE = "splittable"  # a 500 mg dose of a 250 mg tablet is 2
+    METERED = "metered"  # pens, inhalers, multi-dose vials: measured in the base unit
+    PATIENT_SPECIFIC = "patient_specific"  # prepared for one patient: the container is used up as a whole
+
+
+class CommandKind(StrEnum):
+    """What a replenishment command asks for (design: commands)."""
+
+    RESTOCK = "restock"
+    TRANSFER = "transfer"
+    PURCHASE = "purchase"
+    EXPEDITE = "expedite"
+    RETURN = "return"
+    QUARANTINE = "quarantine"
+    DESTROY = "destroy"
+    COUNT = "count"
+
+
+class CommandState(StrEnum):
+    """Where a command is. `satisfied` and `cancelled` are final."""
+
+    AWAITING_SUPPLIER = "awaiting_supplier"
+    AWAITING_APPROVAL = "awaiting_approval"
+    ISSUED = "issued"
+    ACKNOWLEDGED = "acknowledged"
+    REJECTED = "rejected"
+    SATISFIED = "satisfied"
+    CANCELLED = "cancelled"
+
+
+CLOSED_COMMAND_STATES = frozenset({CommandState.SATISFIED, CommandState.CANCELLED})
+
+
+class Urgency(StrEnum):
+    """How soon. `critical` and `stock_out` look at usable stock alone, whatever is on order."""
+
+    ROUTINE = "routine"
+    CRITICAL = "critical"
+    STOCK_OUT = "stock_out"

@@ -1,0 +1,130 @@
+"""What a connector hands over: bytes as received, and what is known about how they came.
+
+A raw message is durable before its sender is told so. It never loses a byte: what can't be read is kept and refused by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from schemas.codec import Codec, contract
+
+BODY_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Largest raw message the hub stores. A connector refuses a larger one with a clear error before it is published."""
+
+
+@contract
+class RawMessage:
+    """One inbound message, whole. `received_at` is timezone-aware UTC."""
+
+    body: bytes
+    source: Annotated[str, Field(min_length=1, description="the feed: a connection, an interface, a file folder")]
+    connector: Annotated[str, Field(description="the code that received it: hl7, fhir, cabinet, scan, erp, file")]
+    content_type: Annotated[str, Field(description="how to read it, e.g. x-application/hl7-v2+er7")]
+    received_at: datetime
+    profile: str = "standard"
+    site: Annotated[str | None, Field(description="the site this feed belongs to when the message does not say")] = None
+    peer: str | None = None
+    name: Annotated[str | None, Field(description="what people call it: a file name, a request id")] = None
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the body."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+HL7_ER7: Final = "x-application/hl7-v2+er7"
+FHIR_JSON: Final = "application/fhir+json"
+CABINET_JSON: Final = "application/vnd.wardstock.cabinet+json"
+SCAN_JSON: Final = "application/vnd.wardstock.scan+json"
+ERP_JSON: Final = "application/vnd.wardstock.erp-answer+json"
+DECISION_JSON: Final = "application/vnd.wardstock.decision+json"
+UNKNOWN_TYPE: Final = "application/octet-stream"
+
+
+@contract
+class RawRef:
+    """Where a fact came from: the place of its message in the raw log, and the item's number inside the message."""
+
+    partition: int
+    offset: int
+    index: int = 0
+
+
+# ---- capture files: recorded raw traffic, one message a line ------------------------------------------------------
+
+CAPTURE_LINE_BYTES_MAX: Final = 2 * BODY_BYTES_MAX
+
+
+class CaptureError(ValueError):
+    """A line of a capture file can't be used. The text names the line and the reason."""
+
+
+def to_capture_line(message: RawMessage) -> bytes:
+    """One capture line without the line end: UTF-8 bodies as text, all others as base64."""
+    line: dict[str, Any] = {
+        "received_at": message.received_at.isoformat(),
+        "source": message.source,
+        "connector": message.connector,
+        "profile": message.profile,
+        "content_type": message.content_type,
+    }
+    for name in ("site", "peer", "name"):
+        value = getattr(message, name)
+        if value is not None:
+            line[name] = value
+    try:
+        line["body"] = message.body.decode("utf-8")
+    except UnicodeDecodeError:
+        line["body_base64"] = base64.b64encode(message.body).decode("ascii")
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def from_capture_line(data: bytes) -> RawMessage:
+    """Read one capture line. Raises `CaptureError` with the reason."""
+    try:
+        line = json.loads(data)
+    except ValueError as error:
+        msg = f"not a JSON object: {error}"
+        raise CaptureError(msg) from None
+    if not isinstance(line, dict):
+        msg = "not a JSON object"
+        raise CaptureError(msg)
+    body = line.pop("body", None)
+    encoded = line.pop("body_base64", None)
+    if (body is None) == (encoded is None):
+        msg = "needs exactly one of body and body_base64"
+        raise CaptureError(msg)
+    try:
+        line["body"] = body.encode("utf-8") if body is not None else base64.b64decode(encoded, validate=True)
+    except (ValueError, TypeError, AttributeError) as error:
+        msg = f"body can't be read: {error}"
+        raise CaptureError(msg) from None
+    line.setdefault("connector", "capture")
+    try:
+        message = RAW_MESSAGE.validate(line)
+    except ValueError as error:
+        msg = "; ".join(str(error).splitlines())
+        raise CaptureError(msg) from None
+    if message.received_at.tzinfo is None:
+        msg = "received_at has no UTC offset"
+        raise CaptureError(msg)
+    return message
+
+
+def capture_lines(data: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Number the non-empty lines of a capture, from 1."""
+    for number, line in enumerate(data, start=1):
+        stripped = line.strip()
+        if stripped:
+            yield number, stripped
+
+
+RAW_MESSAGE: Final = Codec(RawMessage)

@@ -1,0 +1,1 @@
+"""Sinks: topics out. Imports `schemas` only."""

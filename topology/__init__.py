@@ -1,0 +1,1 @@
+"""Runtimes, settings, command line: the only package that puts the others together."""
