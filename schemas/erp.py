@@ -1,0 +1,43 @@
+"""What people and ERPs send back as JSON: answers to commands, and decisions on commands and cases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from schemas.codec import Codec, contract
+
+
+@contract
+class ErpAnswer:
+    """An ERP's answer to a command. `answer_id` is its identity; answers may come in any order, repeated or never."""
+
+    answer_id: Annotated[str, Field(min_length=1, max_length=100)]
+    site: Annotated[str, Field(min_length=1)]
+    command_id: Annotated[str, Field(min_length=1)]
+    status: Literal["acknowledged", "shipped", "rejected"]
+    at: datetime
+    quantity: Annotated[Decimal | None, Field(ge=0, description="base units the ERP confirms")] = None
+    expected_at: datetime | None = None
+    document: str | None = None
+    reason: str | None = None
+
+
+@contract
+class PersonDecision:
+    """A person's decision. `decision_id` is its identity."""
+
+    decision_id: Annotated[str, Field(min_length=1, max_length=100)]
+    site: Annotated[str, Field(min_length=1)]
+    target: Annotated[str, Field(min_length=1, description="command id or case id")]
+    action: Literal["approve", "reject", "cancel", "close"]
+    actor: Annotated[str, Field(min_length=1)]
+    at: datetime
+    reason: str | None = None
+
+
+ERP_ANSWER: Final = Codec(ErpAnswer)
+PERSON_DECISION: Final = Codec(PersonDecision)
