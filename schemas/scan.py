@@ -1,4 +1,7 @@
-"""Scan events as JSON: who scanned what, where, doing what. `session` + `event_id` is the identity: two identical vials are two."""
+"""Scan events as JSON: who scanned what, where, doing what.
+
+`session` + `event_id` is the identity of a scan: two identical vials scanned one after the other are two.
+"""
 
 from __future__ import annotations
 
