@@ -23,7 +23,8 @@ class LogRecord(msgspec.Struct, frozen=True, array_like=True):
 class Output(msgspec.Struct, frozen=True):
     """One record a processor writes. Without a partition the topic's partitioner decides by `partition_key`.
 
-    `type` is the CloudEvents type (name of the contract); no value is a tombstone.
+    `type` is the CloudEvents type (name of the contract); no value is a tombstone. `items` is how many items the raw message
+    declared that the record comes from.
     """
 
     topic: str
@@ -35,3 +36,4 @@ class Output(msgspec.Struct, frozen=True):
     subject: str = ""
     source: str = ""
     time: datetime | None = None
+    items: int = 1

@@ -58,6 +58,31 @@ class RawRef:
     index: int = 0
 
 
+_HEADER_FIELDS: Final = ("source", "connector", "content_type", "profile", "site", "peer", "name")
+
+
+def raw_headers(message: RawMessage) -> tuple[tuple[str, str], ...]:
+    """The headers under which a raw message stands in the log; the body is the record's value, byte for byte."""
+    named = ((name, getattr(message, name)) for name in _HEADER_FIELDS)
+    stated = tuple((name, value) for name, value in named if value is not None)
+    return (*stated, ("received_at", message.received_at.isoformat()), ("sha256", message.sha256))
+
+
+def from_headers(headers: dict[str, str], body: bytes) -> RawMessage:
+    """The raw message that `raw_headers` described. Raises `KeyError` when a header is missing."""
+    return RawMessage(
+        body=body,
+        source=headers["source"],
+        connector=headers["connector"],
+        content_type=headers["content_type"],
+        received_at=datetime.fromisoformat(headers["received_at"]),
+        profile=headers.get("profile", "standard"),
+        site=headers.get("site"),
+        peer=headers.get("peer"),
+        name=headers.get("name"),
+    )
+
+
 # ---- capture files: recorded raw traffic, one message a line ------------------------------------------------------
 
 CAPTURE_LINE_BYTES_MAX: Final = 2 * BODY_BYTES_MAX

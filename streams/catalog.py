@@ -1,0 +1,254 @@
+"""Reference data as processors look it up: by id, by code, by place. Every lookup is a function of the state's tables.
+
+What is remembered between lookups is dropped whenever reference data changes (`forget`), so it never outlives its source.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from schemas.codes import GTIN, ITEM, NDC, PRODUCT, Code, lookup_key, ndc_ten_digits, ndc_ten_of_gtin
+from schemas.events import ReferenceChange
+from schemas.reference import (
+    REFERENCE_KINDS,
+    ApprovalRule,
+    ConsumptionRule,
+    Item,
+    Location,
+    ParPolicy,
+    Product,
+    RecallNotice,
+    Role,
+    Site,
+    Supplier,
+    SupplierItem,
+    UnitFactor,
+)
+from streams.state import State, Table, TableSpec
+
+CodeEntry = tuple[str, str]
+"""Item id and product id (empty when the code names the item only)."""
+
+REFERENCE_TABLES: Final[dict[str, TableSpec]] = {
+    name: TableSpec(f"ref.{name}", kind.codec.type) for name, kind in REFERENCE_KINDS.items()
+}
+REVISIONS: Final = TableSpec("ref.revision", int)
+CODES: Final = TableSpec("ref.codes", tuple[tuple[str, str], ...])
+PLACES: Final = TableSpec("ref.places", str)
+FACILITIES: Final = TableSpec("ref.facilities", str)
+CATALOG_TABLES: Final = (*REFERENCE_TABLES.values(), REVISIONS, CODES, PLACES, FACILITIES)
+
+NDC_TEN: Final = "ndc10"
+
+
+def site_scoped(system: str, site: str) -> str:
+    """The code system of a code that only one site uses."""
+    return f"{system}@{site}"
+
+
+class Catalog:
+    """Reference data of one state."""
+
+    def __init__(self, state: State) -> None:
+        """Binds the reference tables."""
+        self._tables: dict[str, Table[Any]] = {name: state.table(spec) for name, spec in REFERENCE_TABLES.items()}
+        self._revisions: Table[int] = state.table(REVISIONS)
+        self._codes: Table[tuple[CodeEntry, ...]] = state.table(CODES)
+        self._places: Table[str] = state.table(PLACES)
+        self._facilities: Table[str] = state.table(FACILITIES)
+        self._governing: dict[tuple[str, str], Location | None] = {}
+
+    def forget(self) -> None:
+        """Drop what was remembered between lookups."""
+        self._governing.clear()
+
+    # ---- lookups -----------------------------------------------------------------------------------------------
+
+    def site(self, site: str) -> Site | None:
+        """A site by id."""
+        return self._tables["site"].get((site,))
+
+    def site_of_facility(self, code: str) -> Site | None:
+        """The site that a facility code names."""
+        site = self._facilities.get((code.strip().upper(),))
+        return None if site is None else self.site(site)
+
+    def item(self, item: str) -> Item | None:
+        """An item by id."""
+        return self._tables["item"].get((item,))
+
+    def product(self, product: str) -> Product | None:
+        """A product by id."""
+        return self._tables["product"].get((product,))
+
+    def products(self) -> list[Product]:
+        """All products, by id."""
+        return [product for _, product in self._tables["product"].scan(())]
+
+    def policy(self, site: str, location: str, item: str) -> ParPolicy | None:
+        """The par policy of an item at a place."""
+        return self._tables["par_policy"].get((site, location, item))
+
+    def factor(self, item: str, unit: str) -> UnitFactor | None:
+        """The factor of a unit of an item."""
+        return self._tables["unit_factor"].get((item, unit))
+
+    def recalls(self) -> list[RecallNotice]:
+        """All recall notices, by id."""
+        return [recall for _, recall in self._tables["recall"].scan(())]
+
+    def approval_rules(self) -> list[ApprovalRule]:
+        """All approval rules, by id."""
+        return [rule for _, rule in self._tables["approval_rule"].scan(())]
+
+    def roles_of(self, person: str) -> list[Role]:
+        """The roles a person holds."""
+        return [role for _, role in self._tables["role"].scan((person,))]
+
+    def supplier(self, supplier: str) -> Supplier | None:
+        """A supplier by id."""
+        return self._tables["supplier"].get((supplier,))
+
+    def supplier_items(self) -> list[SupplierItem]:
+        """Everything suppliers sell, by supplier and item."""
+        return [offer for _, offer in self._tables["supplier_item"].scan(())]
+
+    def has_product(self, item: str, product: str) -> bool:
+        """Whether a product belongs to an item."""
+        found = self.product(product)
+        return found is not None and found.item == item
+
+    def consumption_rule(self, site: str, location: str, item: str) -> ConsumptionRule | None:
+        """The rule of the place or the nearest place above it."""
+        for path in ancestors(location):
+            rule: ConsumptionRule | None = self._tables["consumption_rule"].get((site, path, item))
+            if rule is not None:
+                return rule
+        return None
+
+    def location(self, site: str, path: str) -> Location | None:
+        """The record that governs a place: its own, or that of the nearest registered place above it."""
+        key = (site, path)
+        if key in self._governing:
+            return self._governing[key]
+        found: Location | None = None
+        for candidate in ancestors(path):
+            found = self._tables["location"].get((site, candidate))
+            if found is not None:
+                break
+        if len(self._governing) > GOVERNING_MAX:
+            self._governing.clear()
+        self._governing[key] = found
+        return found
+
+    def place(self, site: str, code: str) -> str | None:
+        """The path that a code of a place names at a site: a registered path itself, or one of a location's codes."""
+        return self._places.get((site, code.strip().upper()))
+
+    def locations(self, site: str) -> list[Location]:
+        """The registered places of a site, by path."""
+        return [location for _, location in self._tables["location"].scan((site,))]
+
+    def by_code(self, code: Code, site: str) -> tuple[CodeEntry, ...]:
+        """Items (and products) that a code may mean: none, one, or several when it is ambiguous."""
+        system, value = lookup_key(code.system, code.value)
+        if system == ITEM:
+            return ((value, ""),) if self.item(value) else ()
+        found = self._codes.get((system, value)) or self._codes.get((site_scoped(system, site), value))
+        if not found and system == NDC and len(value) == 10:
+            found = self._codes.get((NDC_TEN, value))
+        if not found and system == GTIN:
+            ten = ndc_ten_of_gtin(value)
+            found = self._codes.get((NDC_TEN, ten)) if ten else None
+        return found or ()
+
+    # ---- changes -----------------------------------------------------------------------------------------------
+
+    def revision(self, kind: str, id_: str) -> int:
+        """The revision of a record as held here; 0 when it was never seen."""
+        return self._revisions.get((kind, id_)) or 0
+
+    def apply(self, change: ReferenceChange) -> bool:
+        """Take a change in; False when it is not newer than what is held (it then changes nothing)."""
+        if change.kind not in REFERENCE_KINDS or change.revision <= self.revision(change.kind, change.id):
+            return False
+        kind = REFERENCE_KINDS[change.kind]
+        table = self._tables[change.kind]
+        key = _key_of(change)
+        old = table.get(key)
+        if old is not None:
+            self._unindex(change.kind, old)
+        if change.record is None:
+            table.delete(key)
+        else:
+            record = kind.codec.validate(change.record)
+            table.put(key, record)
+            self._index(change.kind, record)
+        self._revisions.put((change.kind, change.id), change.revision)
+        self.forget()
+        return True
+
+    def _index(self, kind: str, record: Any) -> None:  # any reference type
+        for key, entry in self.code_entries(kind, record):
+            held = self._codes.get(key) or ()
+            if entry not in held:
+                self._codes.put(key, tuple(sorted((*held, entry))))
+        for place in place_keys(kind, record):
+            self._places.put(place, record.path)
+        if kind == "site":
+            for facility in (record.id, *record.facility_codes):
+                self._facilities.put((facility.strip().upper(),), record.id)
+
+    def _unindex(self, kind: str, record: Any) -> None:
+        for key, entry in self.code_entries(kind, record):
+            held = tuple(other for other in self._codes.get(key) or () if other != entry)
+            if held:
+                self._codes.put(key, held)
+            else:
+                self._codes.delete(key)
+        for place in place_keys(kind, record):
+            self._places.delete(place)
+        if kind == "site":
+            for facility in (record.id, *record.facility_codes):
+                self._facilities.delete((facility.strip().upper(),))
+
+    def code_entries(self, kind: str, record: Any) -> list[tuple[tuple[str, str], CodeEntry]]:
+        """The code index entries of an item or product."""
+        if kind == "item":
+            return [(lookup_key(code.system, code.value), (record.id, "")) for code in record.codes]
+        if kind != "product":
+            return []
+        entry = (record.item, record.id)
+        codes = [Code(system=PRODUCT, value=record.id), *record.codes]
+        if record.ndc:
+            codes.append(Code(system=NDC, value=record.ndc))
+            ten = ndc_ten_digits(record.ndc)
+            if ten:
+                codes.append(Code(system=NDC_TEN, value=ten))
+        if record.gtin:
+            codes.append(Code(system=GTIN, value=record.gtin))
+        return [(lookup_key(code.system, code.value), entry) for code in codes]
+
+
+GOVERNING_MAX: Final = 100_000
+"""Remembered governing places; beyond it the memory is dropped and filled again."""
+
+
+def ancestors(path: str) -> list[str]:
+    """A path and the paths above it, most specific first."""
+    segments = path.split("/")
+    return ["/".join(segments[:length]) for length in range(len(segments), 0, -1)]
+
+
+def place_keys(kind: str, record: Any) -> list[tuple[str, str]]:
+    """The keys under which a location is found."""
+    if kind != "location":
+        return []
+    return [(record.site, name.strip().upper()) for name in (record.path, *record.codes)]
+
+
+def _key_of(change: ReferenceChange) -> tuple[str, ...]:
+    """The table key of a change: the id's parts."""
+    parts = change.id.split("|")
+    count = len(REFERENCE_KINDS[change.kind].id_fields)
+    return tuple(parts) if len(parts) == count else (change.id,)

@@ -1,0 +1,244 @@
+"""The book: cards, lots and histories in tables, with the two ways to write an entry.
+
+An entry behind the card's last one is appended: constant work. Any other entry is put in its place and all later entries are
+folded again; counts behind it absorb it by moving their variance, which is reported so that it can be published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from streams.ledger.fold import Standing, Thresholds, deltas_of, step, usable_change
+from streams.ledger.model import (
+    NO_FACTS,
+    Card,
+    CardKey,
+    Entry,
+    EntryKind,
+    LotFacts,
+    LotId,
+    OrderKey,
+    history_key,
+    order_of,
+)
+from streams.state import State, Table, TableSpec
+
+CARDS: Final = TableSpec("cards", Card)
+LOTS: Final = TableSpec("lots", int)
+HISTORY: Final = TableSpec("history", Entry)
+FACTS: Final = TableSpec("lot_facts", LotFacts)
+LEDGER_TABLES: Final = (CARDS, LOTS, HISTORY, FACTS)
+
+_EMPTY_CARD: Final = Card()
+
+
+class LedgerBrokenError(Exception):
+    """An invariant of the ledger does not hold: a defect, never bad input."""
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """A later entry that now does something else than before: by how much, per lot."""
+
+    order: OrderKey
+    entry: Entry
+    changes: tuple[tuple[LotId, int], ...]
+
+
+class Posted(msgspec.Struct, frozen=True):
+    """What writing one entry did to its card."""
+
+    deltas: tuple[tuple[LotId, int], ...]
+    before: Card
+    after: Card
+    late: bool
+    corrections: tuple[Correction, ...] = ()
+    touched: tuple[LotId, ...] = ()
+
+
+class _LotView(Mapping[LotId, int]):
+    """The lots of one card, read from the table as they are asked for."""
+
+    __slots__ = ("_card", "_table")
+
+    def __init__(self, table: Table[int], card: CardKey) -> None:
+        self._table = table
+        self._card = card
+
+    def __getitem__(self, lot: LotId) -> int:
+        return self._table.get((*self._card, lot.product, lot.lot, lot.container)) or 0
+
+    def get(self, lot: LotId, default: int = 0) -> int:  # type: ignore[override]  # quantities only
+        """The quantity of a lot."""
+        return self._table.get((*self._card, lot.product, lot.lot, lot.container)) or default
+
+    def __iter__(self) -> Iterator[LotId]:
+        for key, _ in self._table.scan(self._card):
+            yield LotId(str(key[3]), str(key[4]), str(key[5]))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._table.scan(self._card))
+
+
+class _FactsView(Mapping[LotId, LotFacts]):
+    """The facts of an item's lots at a site."""
+
+    __slots__ = ("_card", "_table")
+
+    def __init__(self, table: Table[LotFacts], card: CardKey) -> None:
+        self._table = table
+        self._card = card
+
+    def __getitem__(self, lot: LotId) -> LotFacts:
+        return self._table.get((self._card[0], self._card[2], lot.product, lot.lot)) or NO_FACTS
+
+    def __iter__(self) -> Iterator[LotId]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Book:
+    """The ledger tables of one state."""
+
+    __slots__ = ("cards", "facts", "history", "lots")
+
+    def __init__(self, state: State) -> None:
+        """Binds the ledger's tables."""
+        self.cards: Table[Card] = state.table(CARDS)
+        self.lots: Table[int] = state.table(LOTS)
+        self.history: Table[Entry] = state.table(HISTORY)
+        self.facts: Table[LotFacts] = state.table(FACTS)
+
+    def card(self, card: CardKey) -> Card:
+        """Where a card stands; an empty card when nothing was ever posted."""
+        return self.cards.get(card) or _EMPTY_CARD
+
+    def lot_quantities(self, card: CardKey) -> dict[LotId, int]:
+        """Quantities of all lots of a card that are not zero."""
+        return dict(_LotView(self.lots, card).items())
+
+    def facts_of(self, card: CardKey, lot: LotId) -> LotFacts:
+        """What is known of a lot."""
+        return self.facts.get((card[0], card[2], lot.product, lot.lot)) or NO_FACTS
+
+    def post(self, card: CardKey, order: OrderKey, entry: Entry, limits: Thresholds | None) -> Posted:
+        """Write an entry at its place in the ledger."""
+        before = self.cards.get(card)
+        if before is None or before.last is None or order > before.last:
+            return self._append(card, order, entry, limits, before or _EMPTY_CARD)
+        return self._insert(card, order, entry, limits, before)
+
+    def void(self, card: CardKey, order: OrderKey, limits: Thresholds | None) -> Posted | None:
+        """Take an entry back: it keeps its place and does nothing. None when there is no such entry or it is void already."""
+        entry = self.history.get(history_key(card, order))
+        if entry is None or entry.kind is EntryKind.VOID:
+            return None
+        voided = msgspec.structs.replace(entry, kind=EntryKind.VOID)
+        return self._insert(card, order, voided, limits, self.card(card))
+
+    def _append(self, card: CardKey, order: OrderKey, entry: Entry, limits: Thresholds | None, before: Card) -> Posted:
+        lots = _LotView(self.lots, card)
+        deltas = deltas_of(entry, lots, before.on_hand)
+        usable = usable_change(entry, deltas, lots, _FactsView(self.facts, card), order[0])
+        start = Standing(before.on_hand, before.usable, before.armed, before.turned)
+        standing = step(start, order, sum(delta for _, delta in deltas), usable, limits)
+        self._write(card, order, entry, deltas, standing)
+        for lot, delta in deltas:
+            self._set_lot(card, lot, lots.get(lot, 0) + delta)
+        after = Card(standing.on_hand, standing.usable, standing.armed, standing.turned, order)
+        self.cards.put(card, after)
+        touched = tuple(lot for lot, _ in deltas) or ((entry.lot,) if entry.lot is not None else ())
+        return Posted(deltas, before, after, late=False, touched=touched)
+
+    def _insert(self, card: CardKey, order: OrderKey, entry: Entry, limits: Thresholds | None, before: Card) -> Posted:
+        later = [(order_of(key), old) for key, old in self.history.scan(card, start=history_key(card, order))]
+        lots = self.lot_quantities(card)
+        final = dict(lots)
+        for _, old in later:
+            for lot, delta in old.deltas:
+                lots[lot] = lots.get(lot, 0) - delta
+        replaced = later[0][1] if later and later[0][0] == order else None
+        if replaced is not None:
+            later = later[1:]
+            if replaced.kind is entry.kind is EntryKind.MARK:
+                entry = replaced
+        standing = self._standing_before(card, order)
+        corrections: list[Correction] = []
+        first: tuple[tuple[LotId, int], ...] = ()
+        facts = _FactsView(self.facts, card)
+        for at, (place, old) in enumerate([(order, entry), *later]):
+            deltas = deltas_of(old, lots, standing.on_hand)
+            usable = usable_change(old, deltas, lots, facts, place[0])
+            standing = step(standing, place, sum(delta for _, delta in deltas), usable, limits)
+            for lot, delta in deltas:
+                lots[lot] = lots.get(lot, 0) + delta
+            if at == 0:
+                first = deltas if replaced is None else _difference(replaced.deltas, deltas)
+            elif deltas != old.deltas:
+                corrections.append(Correction(place, old, _difference(old.deltas, deltas)))
+            self._write(card, place, old, deltas, standing)
+        touched = tuple(lot for lot in {**final, **lots} if lots.get(lot, 0) != final.get(lot, 0))
+        for lot in touched:
+            self._set_lot(card, lot, lots.get(lot, 0))
+        if sum(lots.values()) != standing.on_hand:
+            msg = f"the lots of card {card} add up to {sum(lots.values())}, its history to {standing.on_hand}"
+            raise LedgerBrokenError(msg)
+        last = max(order, before.last) if before.last is not None else order
+        after = Card(standing.on_hand, standing.usable, standing.armed, standing.turned, last)
+        self.cards.put(card, after)
+        touched = tuple(dict.fromkeys((*touched, *(lot for lot, _ in first), *((entry.lot,) if entry.lot else ()))))
+        return Posted(first, before, after, late=True, corrections=tuple(corrections), touched=touched)
+
+    def refold(self, card: CardKey, limits: Thresholds | None) -> Posted | None:
+        """Fold the whole history again, after something it depends on (facts of a lot) became known differently."""
+        first = next(iter(self.history.scan(card)), None)
+        if first is None:
+            return None
+        key, entry = first
+        return self._insert(card, order_of(key), entry, limits, self.card(card))
+
+    def _standing_before(self, card: CardKey, order: OrderKey) -> Standing:
+        for _, entry in self.history.scan(card, start=history_key(card, order), reverse=True):
+            return Standing(entry.on_hand, entry.usable, entry.armed, entry.turned)
+        return Standing()
+
+    def _write(
+        self,
+        card: CardKey,
+        order: OrderKey,
+        entry: Entry,
+        deltas: tuple[tuple[LotId, int], ...],
+        standing: Standing,
+    ) -> None:
+        """Store an entry with what it did and what stood after it; an unchanged one is left alone."""
+        if (
+            entry.deltas == deltas
+            and (entry.on_hand, entry.usable, entry.armed, entry.turned)
+            == (standing.on_hand, standing.usable, standing.armed, standing.turned)
+            and self.history.get(history_key(card, order)) == entry
+        ):
+            return
+        written = Entry(
+            entry.kind, entry.amount, entry.lot, entry.event_id, entry.movement_kind, entry.from_account, entry.to_account,
+            deltas, standing.on_hand, standing.usable, standing.armed, standing.turned, entry.whole_card,
+        )  # fmt: skip
+        self.history.put(history_key(card, order), written)
+
+    def _set_lot(self, card: CardKey, lot: LotId, quantity: int) -> None:
+        key = (*card, lot.product, lot.lot, lot.container)
+        if quantity:
+            self.lots.put(key, quantity)
+        else:
+            self.lots.delete(key)
+
+
+def _difference(old: tuple[tuple[LotId, int], ...], new: tuple[tuple[LotId, int], ...]) -> tuple[tuple[LotId, int], ...]:
+    """New minus old, per lot, without zeros."""
+    changes = dict(new)
+    for lot, delta in old:
+        changes[lot] = changes.get(lot, 0) - delta
+    return tuple((lot, change) for lot, change in changes.items() if change)

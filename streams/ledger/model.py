@@ -1,0 +1,93 @@
+"""What the ledger stores: cards, entries, lots. Quantities are whole base units; instants are microseconds UTC."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from schemas.keys import Key
+
+UNKNOWN_LOT: Final = "unknown"
+
+OrderKey = tuple[int, int, int, str, int]
+"""Place in the ledger: occurred (µs), device sequence, kind rank, event key, number of the entry within its event."""
+
+CardKey = tuple[str, str, str]
+"""Site, location path, item."""
+
+
+class LotId(msgspec.Struct, frozen=True, array_like=True):
+    """What distinguishes stock of one item at one place: product, lot number (normalised) and container."""
+
+    product: str
+    lot: str
+    container: str = ""
+
+
+class EntryKind(StrEnum):
+    """How an entry changes its card."""
+
+    DELTA = "d"  # adds `amount` to one lot
+    COUNT = "c"  # sets one lot, or (lot unknown) the card's total, to `amount`
+    ZERO = "z"  # sets every lot to nothing
+    MARK = "m"  # changes no quantity: a lot expires, is blocked or released, or the policy changes
+    VOID = "v"  # was taken back; keeps its place and does nothing
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of a history. What it did (`deltas`) and what stood after it are derived, and derived again when needed."""
+
+    kind: EntryKind
+    amount: int
+    lot: LotId | None
+    event_id: str
+    movement_kind: str
+    from_account: str
+    to_account: str
+    deltas: tuple[tuple[LotId, int], ...] = ()
+    on_hand: int = 0
+    usable: int = 0
+    armed: bool = False
+    turned: OrderKey | None = None
+    whole_card: bool = False
+
+
+class Card(msgspec.Struct, frozen=True, array_like=True):
+    """Where a card stands: the fold of its whole history."""
+
+    on_hand: int = 0
+    usable: int = 0
+    armed: bool = False
+    turned: OrderKey | None = None
+    last: OrderKey | None = None
+
+
+class LotFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a lot at a site, wherever it lies. Expiry is an ISO date; `expires` its instant; blocks are half-open."""
+
+    expiry: str | None = None
+    expires: int | None = None
+    blocks: tuple[tuple[int, int | None], ...] = ()
+    lot_text: str = ""
+
+
+NO_FACTS: Final = LotFacts()
+
+
+def usable_at(facts: LotFacts, us: int) -> bool:
+    """Whether stock of the lot may be given to a patient at an instant: neither expired nor blocked."""
+    if facts.expires is not None and facts.expires <= us:
+        return False
+    return not any(start <= us and (end is None or us < end) for start, end in facts.blocks)
+
+
+def history_key(card: CardKey, order: OrderKey) -> Key:
+    """Key of an entry: the card, then its place in the ledger."""
+    return (*card, *order)
+
+
+def order_of(key: Key) -> OrderKey:
+    """The place in the ledger from a history key."""
+    return key[3:]  # type: ignore[return-value]  # the key was made by history_key

@@ -1,0 +1,1 @@
+"""The network processor: positions of all sites in, proposals for their needs out."""

@@ -1,0 +1,280 @@
+"""Normalise: every item of every raw message becomes a canonical event, or ends here with an outcome and a reason.
+
+It is handed the mappers as functions and knows no wire format. Items of a facility that no site record names are kept and tried
+again when one arrives. Patient identifiers are replaced by a keyed hash before anything leaves `raw`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+from pydantic import ValidationError
+
+from schemas import events
+from schemas.codec import encode
+from schemas.events import Decision, ItemOutcome, OrderAnswer, ReferenceChange, StockEvent, Watermark
+from schemas.keys import encode_key
+from schemas.kinds import STOCK_KINDS, Outcome
+from schemas.log import LogRecord, Output
+from schemas.mapping import Mapped, Mapper, NoEffect, Refused, SiteFacts
+from schemas.raw import RawMessage, RawRef, from_headers
+from schemas.records import Hold, Quarantined
+from schemas.topics import HOLDS, OUTCOMES, QUARANTINE, RAW, SITE_LOG
+from streams.catalog import CATALOG_TABLES, Catalog
+from streams.contract import raw_key
+from streams.state import State, Table, TableSpec
+from streams.times import MINUTE_US, to_us
+
+WATERMARK_EVERY_US: Final = 15 * MINUTE_US
+UNPLACED_RETRIES_MAX: Final = 10_000
+"""Held items tried again for one new site record; the rest wait for the next one."""
+
+
+class Unplaced(msgspec.Struct, frozen=True):
+    """A message with items whose site is not known yet, whole."""
+
+    value: bytes
+    headers: tuple[tuple[str, str], ...]
+    indexes: tuple[int, ...]
+
+
+UNPLACED: Final = TableSpec("unplaced", Unplaced)
+PROGRESS: Final = TableSpec("progress", int)
+
+
+class Context:
+    """What mappers are lent: sites by facility code, and the keyed patient hash."""
+
+    def __init__(self, catalog: Catalog, patient_key: bytes) -> None:
+        """`patient_key` is the hub's secret, at most 64 bytes."""
+        self._catalog = catalog
+        self._key = patient_key
+
+    def site(self, facility_codes: Sequence[str], default: str | None) -> SiteFacts | None:
+        """The site that one of the facility codes names; else the default when it is known."""
+        for code in facility_codes:
+            found = self._catalog.site_of_facility(code) if code else None
+            if found is not None:
+                return SiteFacts(id=found.id, zone=found.zone)
+        known = self._catalog.site(default) if default else None
+        return None if known is None else SiteFacts(id=known.id, zone=known.zone)
+
+    def knows_facility(self, facility_codes: Sequence[str]) -> bool:
+        """Whether one of the facility codes names a site."""
+        return any(code and self._catalog.site_of_facility(code) is not None for code in facility_codes)
+
+    def patient_hash(self, identifier: str, authority: str) -> str:
+        """Keyed BLAKE2b (RFC 7693) of authority and identifier, 128 bits."""
+        text = f"{authority}\x1f{identifier}".encode("utf-8", "surrogatepass")
+        return blake2b(text, key=self._key, digest_size=16).hexdigest()
+
+
+class NormaliseProcessor:
+    """Folds `raw` into `site.log`."""
+
+    name = "normalise"
+    input_topic = RAW
+    tables = (*CATALOG_TABLES, UNPLACED, PROGRESS)
+
+    def __init__(self, mappers: Mapping[str, Mapper], patient_key: bytes) -> None:
+        """`mappers` by content type."""
+        self._mappers = mappers
+        self._patient_key = patient_key
+        self._state: State | None = None
+
+    def forget(self) -> None:
+        """Bind anew with the next record."""
+        self._state = None
+
+    def handle(self, record: LogRecord, state: State) -> Iterable[Output]:
+        """Fold one record of the raw log: a message, or a reference change (of which only sites matter here)."""
+        if self._state is not state:
+            self._state = state
+            self._catalog = Catalog(state)
+            self._context = Context(self._catalog, self._patient_key)
+            self._unplaced: Table[Unplaced] = state.table(UNPLACED)
+            self._progress: Table[int] = state.table(PROGRESS)
+        headers = dict(record.headers)
+        match headers.get("ce_type"):
+            case "RawMessage":
+                return self._message(record, headers)
+            case "ReferenceChange":
+                return self._reference(events.REFERENCE_CHANGE.decode(record.value or b""))
+            case _:
+                return ()
+
+    def _message(self, record: LogRecord, headers: dict[str, str]) -> list[Output]:
+        message = from_headers(headers, record.value or b"")
+        ref = RawRef(partition=record.partition, offset=record.offset)
+        mapped = self._map(message, ref)
+        out: list[Output] = []
+        unplaced: list[int] = []
+        for index, item in enumerate(mapped):
+            place = RawRef(partition=ref.partition, offset=ref.offset, index=index)
+            if self._waits_for_site(item):
+                unplaced.append(index)
+                out.extend(self._hold(message, place, item, len(mapped)))
+            else:
+                out.extend(self._end_or_forward(message, place, item, len(mapped), was=None))
+        if unplaced:
+            kept = Unplaced(record.value or b"", record.headers, tuple(unplaced))
+            self._unplaced.put((record.partition, record.offset), kept)
+        out.extend(self._watermark(message, mapped))
+        return out
+
+    def _map(self, message: RawMessage, ref: RawRef) -> Sequence[Mapped]:
+        mapper = self._mappers.get(message.content_type)
+        if mapper is None:
+            reason = (
+                f"the format of this message is not known (content type {message.content_type}): "
+                "it is no HL7 v2, FHIR, cabinet, scan, ERP answer or decision"
+            )
+            return (Refused(code="unknown_format", reason=reason),)
+        return mapper(message, ref, self._context) or (Refused(code="empty", reason="the message holds no item"),)
+
+    @staticmethod
+    def _waits_for_site(item: Mapped) -> bool:
+        """Whether an item could move stock if only its site were known."""
+        if not isinstance(item, StockEvent) or item.site:
+            return False
+        return item.kind in STOCK_KINDS and not item.no_effect and not item.test
+
+    def _end_or_forward(
+        self, message: RawMessage, ref: RawRef, item: Mapped, items: int, was: Outcome | None
+    ) -> list[Output]:
+        """One item's way out: to its site, or to its end here."""
+        match item:
+            case StockEvent() if item.site:
+                return self._forward(message, ref, item, items)
+            case StockEvent():
+                reason = f"a {item.kind} moves no stock (no site is known for facility {item.facility or 'not stated'})"
+                return [_outcome(message, ref, items, Outcome.ACCEPTED, "no_movement", reason, was)]
+            case NoEffect():
+                return [_outcome(message, ref, items, Outcome.ACCEPTED, item.code, item.reason, was)]
+            case Decision() | OrderAnswer():
+                if self._catalog.site(item.site) is None:
+                    reason = f"site {item.site} is not known: load its site record and replay"
+                    return _quarantine(message, ref, items, Refused(code="unknown_site", reason=reason), was)
+                return [_to_site(message, item.site, encode(item), type(item).__name__, items)]
+            case Refused():
+                return _quarantine(message, ref, items, item, was)
+
+    def _forward(self, message: RawMessage, ref: RawRef, event: StockEvent, items: int) -> list[Output]:
+        """Validate once, at the boundary, then hand the event to its site."""
+        data = encode(event)
+        try:
+            events.STOCK_EVENT.validate_json(data)
+        except ValidationError as error:
+            fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_input=False))
+            refused = Refused(code="invalid_event", reason=f"the message gives an event with unusable fields: {fields}")
+            return _quarantine(message, ref, items, refused, None)
+        return [_to_site(message, event.site, data, "StockEvent", items)]
+
+    def _hold(self, message: RawMessage, ref: RawRef, item: Mapped, items: int) -> list[Output]:
+        event_id = item.event_id if isinstance(item, StockEvent) else ""
+        kind = item.kind if isinstance(item, StockEvent) else ""
+        facility = (item.facility if isinstance(item, StockEvent) else None) or message.site or "not stated"
+        reason = f"no site is known for facility {facility}: load a site record that names it"
+        hold = Hold(
+            event_id=f"raw-{ref.partition}-{ref.offset}-{ref.index}", site="", waits_for=f"site {facility}", reason=reason,
+            since=message.received_at, raw=ref, source=message.source, kind=kind,
+        )  # fmt: skip
+        ids, kinds = (event_id,) if event_id else (), (kind,) if kind else ()
+        outcome = _outcome(message, ref, items, Outcome.HELD, "unknown_site", reason, event_ids=ids, kinds=kinds)
+        return [Output(HOLDS, _hold_key(ref), encode(hold), "Hold", partition=ref.partition), outcome]
+
+    def _reference(self, change: ReferenceChange) -> list[Output]:
+        """Only sites matter here; a new or changed one may place what is held."""
+        if change.kind != "site" or not self._catalog.apply(change):
+            return []
+        out: list[Output] = []
+        waiting = []
+        for key, kept in self._unplaced.scan(()):
+            waiting.append((key, kept))
+            if len(waiting) == UNPLACED_RETRIES_MAX:
+                break
+        for key, kept in waiting:
+            out.extend(self._retry(int(key[0]), int(key[1]), kept))
+        return out
+
+    def _retry(self, partition: int, offset: int, kept: Unplaced) -> list[Output]:
+        """Map a kept message again; items that have a site now go on."""
+        message = from_headers(dict(kept.headers), kept.value)
+        mapped = self._map(message, RawRef(partition=partition, offset=offset))
+        out: list[Output] = []
+        left: list[int] = []
+        for index in kept.indexes:
+            item = mapped[index]
+            ref = RawRef(partition=partition, offset=offset, index=index)
+            if self._waits_for_site(item):
+                left.append(index)
+                continue
+            out.append(Output(HOLDS, _hold_key(ref), None, "Hold", partition=partition))
+            out.extend(self._end_or_forward(message, ref, item, len(mapped), was=Outcome.HELD))
+        if len(left) == len(kept.indexes):
+            return out
+        if left:
+            self._unplaced.put((partition, offset), msgspec.structs.replace(kept, indexes=tuple(left)))
+        else:
+            self._unplaced.delete((partition, offset))
+        return out
+
+    def _watermark(self, message: RawMessage, mapped: Sequence[Mapped]) -> list[Output]:
+        """Say how far a source is complete, at most every quarter of an hour of its own messages."""
+        site = next((item.site for item in mapped if isinstance(item, StockEvent) and item.site), None)
+        if site is None:
+            return []
+        key = (message.source,)
+        at = to_us(message.received_at)
+        if at - (self._progress.get(key) or 0) < WATERMARK_EVERY_US:
+            return []
+        self._progress.put(key, at)
+        mark = Watermark(source=message.source, site=site, complete_to=message.received_at)
+        return [_to_site(message, site, encode(mark), "Watermark", 1)]
+
+
+def _hold_key(ref: RawRef) -> bytes:
+    return encode_key(("", f"raw-{ref.partition}-{ref.offset}-{ref.index}"))
+
+
+def _to_site(message: RawMessage, site: str, value: bytes, type_: str, items: int) -> Output:
+    """A record for the site's partition of the site log."""
+    return Output(
+        SITE_LOG, encode_key((site,)), value, type_, site, subject=site, source=message.source, time=message.received_at,
+        items=items,
+    )  # fmt: skip
+
+
+def _outcome(
+    message: RawMessage,
+    ref: RawRef,
+    items: int,
+    outcome: Outcome,
+    code: str,
+    reason: str,
+    was: Outcome | None = None,
+    *,
+    event_ids: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
+) -> Output:
+    """How an item ended here."""
+    record = ItemOutcome(
+        source=message.source, raw=ref, items=items, outcome=outcome, code=code, reason=reason, at=message.received_at,
+        site=message.site, name=message.name, was=was, event_ids=event_ids, kinds=kinds,
+    )  # fmt: skip
+    return Output(OUTCOMES, raw_key(ref), encode(record), "ItemOutcome", partition=ref.partition)
+
+
+def _quarantine(message: RawMessage, ref: RawRef, items: int, refused: Refused, was: Outcome | None) -> list[Output]:
+    """Keep an item that can't be understood, whole, with the reason."""
+    record = Quarantined(
+        raw=ref, source=message.source, code=refused.code, reason=refused.reason, at=message.received_at,
+        content_type=message.content_type, profile=message.profile, site=message.site, name=message.name,
+        body_base64=base64.b64encode(message.body).decode("ascii"),
+    )  # fmt: skip
+    kept = Output(QUARANTINE, raw_key(ref), encode(record), "Quarantined", partition=ref.partition)
+    return [kept, _outcome(message, ref, items, Outcome.QUARANTINED, refused.code, refused.reason, was)]

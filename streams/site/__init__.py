@@ -1,0 +1,1 @@
+"""The site processor: an ordered line of stages over one state, one module each."""

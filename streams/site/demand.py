@@ -1,0 +1,63 @@
+"""Stage demand: net consumption per card, smoothed day by day in O(1).
+
+Simple exponential smoothing, α = 1/8, in thousandths of a base unit a day, integers only: a forecast never carries a float.
+Decision support: it informs positions and proofs and triggers nothing.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from schemas.kinds import EventKind
+from streams.ledger.model import CardKey
+from streams.site.desk import Desk
+from streams.site.tables import Demand
+from streams.times import DAY_US
+
+ALPHA_INVERSE: Final = 8
+IDLE_DAYS_MAX: Final = 60
+"""Days without demand after which the level is nothing; also the bound of the catch-up loop."""
+
+_SIGNS: Final = {
+    EventKind.VEND: 1, EventKind.DISPENSE: 1, EventKind.ADMINISTER: 1, EventKind.PICK: 1, EventKind.RETURN: -1,
+}  # fmt: skip
+_EMPTY: Final = Demand()
+
+
+def note(desk: Desk, card: CardKey, kind: EventKind, quantity: int, occurred_us: int) -> None:
+    """Add a posted consumption (or a return) to the day it happened on; what is late counts for the day being summed."""
+    sign = _SIGNS.get(kind)
+    if sign is None:
+        return
+    held = desk.demand.get(card) or _EMPTY
+    day = occurred_us // DAY_US
+    if held.day == 0:
+        held = Demand(day, 0, 0, 0)
+    elif day > held.day:
+        held = advance(held, day)
+    desk.demand.put(card, Demand(held.day, held.today + sign * quantity, held.level, held.days))
+
+
+def advance(held: Demand, day: int) -> Demand:
+    """Close the summed day and the idle days after it."""
+    level, total, days = held.level, held.today, held.days
+    for _ in range(min(day - held.day, IDLE_DAYS_MAX)):
+        observed = max(total, 0) * 1_000
+        level = observed if days == 0 else level + (observed - level) // ALPHA_INVERSE
+        total = 0
+        days += 1
+    return Demand(day, 0, level, days)
+
+
+def daily(desk: Desk, card: CardKey) -> Decimal:
+    """Forecast base units a day, to three places."""
+    held = desk.demand.get(card)
+    return Decimal(held.level if held else 0).scaleb(-3)
+
+
+def days_left(usable: int, daily_demand: Decimal) -> Decimal | None:
+    """Days until usable stock is used up at the forecast rate, to one place; None without demand."""
+    if daily_demand <= 0:
+        return None
+    return (Decimal(max(usable, 0)) / daily_demand).quantize(Decimal("0.1"))

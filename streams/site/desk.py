@@ -1,0 +1,209 @@
+"""The desk the stages work at: one state's tables, the event's outputs, and the few ways to write them.
+
+It decides nothing about stock. Every record that leaves the site processor is made here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from schemas.codec import encode
+from schemas.events import ItemOutcome
+from schemas.ids import derived_id
+from schemas.keys import encode_key
+from schemas.kinds import BalanceStatus, Outcome
+from schemas.log import Output
+from schemas.records import Alert, Balance, Case, Hold
+from schemas.topics import ALERTS, BALANCES, CASES, HOLDS, OUTCOMES
+from streams.catalog import Catalog
+from streams.contract import raw_key
+from streams.ledger.book import Book
+from streams.ledger.model import CardKey, LotFacts, LotId, OrderKey
+from streams.site import tables
+from streams.site.tables import Demand, Held, Need, Seen, SourceState, Timer
+from streams.state import State, Table
+from streams.times import from_us
+
+NOW: Final = ("now",)
+TIMER_PENDING: Final = ("next_due",)
+
+
+class Desk:
+    """One site partition's tables and the outputs of the event at hand."""
+
+    def __init__(self, state: State) -> None:
+        """Binds every table once; a desk lives as long as its state."""
+        self.state = state
+        self.catalog = Catalog(state)
+        self.book = Book(state)
+        self.seen: Table[Seen] = state.table(tables.SEEN)
+        self.held: Table[Held] = state.table(tables.HELD)
+        self.waiting: Table[int] = state.table(tables.WAITING)
+        self.timers: Table[Timer] = state.table(tables.TIMERS)
+        self.needs: Table[Need] = state.table(tables.NEEDS)
+        self.commands: Table[Any] = state.table(tables.COMMANDS_TABLE)
+        self.cases: Table[Case] = state.table(tables.CASES_TABLE)
+        self.lot_places: Table[int] = state.table(tables.LOT_PLACES)
+        self.lot_products: Table[tuple[str, ...]] = state.table(tables.LOT_PRODUCTS)
+        self.demand: Table[Demand] = state.table(tables.DEMAND)
+        self.counters: Table[int] = state.table(tables.COUNTERS)
+        self.accounts: Table[int] = state.table(tables.ACCOUNTS)
+        self.clock: Table[int] = state.table(tables.CLOCK)
+        self.sources: Table[SourceState] = state.table(tables.SOURCES)
+        self.changed: Table[int] = state.table(tables.CHANGED)
+        self.corrections: Table[int] = state.table(tables.CORRECTIONS)
+        self.out: list[Output] = []
+        self.partition = 0
+        self.items = 1
+        self.source = ""
+        self.now_us = 0
+        self.at: datetime = from_us(0)
+
+    def open(self, partition: int, headers: dict[str, str]) -> None:
+        """Begin an event: empty outputs, the time of the highest tick seen, what its message declared."""
+        self.out = []
+        self.partition = partition
+        self.items = int(headers.get("items", "1"))
+        self.source = headers.get("source", "")
+        self.tick()
+
+    def tick(self) -> None:
+        """Take over the time of the highest tick seen."""
+        now = self.clock.get(NOW) or 0
+        if now != self.now_us:
+            self.now_us = now
+            self.at = from_us(now)
+
+    def emit(self, topic: str, key: bytes, value: bytes | None, type_: str, subject: str = "") -> None:
+        """Write a record to the partition the event came from."""
+        self.out.append(Output(topic, key, value, type_, partition=self.partition, subject=subject))
+
+    def count(self, site: str, name: str, add: int = 1) -> None:
+        """Add to a counter of a site."""
+        key = (site, name)
+        self.counters.put(key, (self.counters.get(key) or 0) + add)
+
+    # ---- time --------------------------------------------------------------------------------------------------
+
+    def schedule(self, due_us: int, timer: Timer) -> None:
+        """Make something due at an instant. The same timer at the same instant is one timer."""
+        self.timers.put((due_us, timer.kind, *timer.subject), timer)
+        due = self.clock.get(TIMER_PENDING)
+        if due is None or due_us < due:
+            self.clock.put(TIMER_PENDING, due_us)
+
+    # ---- what people see ---------------------------------------------------------------------------------------
+
+    def outcome(
+        self,
+        event: Any,  # stock event, decision or answer: all have raw, site, source
+        outcome: Outcome,
+        code: str,
+        reason: str,
+        *,
+        was: Outcome | None = None,
+        event_ids: tuple[str, ...] = (),
+        kinds: tuple[str, ...] = (),
+    ) -> None:
+        """State how an item ended."""
+        record = ItemOutcome(
+            source=event.source or self.source, raw=event.raw, items=self.items, outcome=outcome, code=code, reason=reason,
+            at=self.at, site=event.site, event_ids=event_ids, kinds=kinds, was=was,
+        )  # fmt: skip
+        key = raw_key(event.raw)
+        where = event.raw.partition
+        self.out.append(Output(OUTCOMES, key, encode(record), "ItemOutcome", partition=where, subject=event.site))
+
+    def balance(self, card: CardKey, lot: LotId, unit: str) -> None:
+        """Publish the balance of a lot at a place; zero is a tombstone."""
+        site, location, item = card
+        key = encode_key((site, location, item, lot.product, lot.lot, lot.container))
+        quantity = self.book.lots.get((*card, lot.product, lot.lot, lot.container)) or 0
+        if not quantity:
+            self.emit(BALANCES, key, None, "Balance", site)
+            return
+        facts = self.book.facts_of(card, lot)
+        last = self.book.card(card).last
+        record = Balance(
+            site=site, location=location, item=item, product=lot.product, lot=facts.lot_text or lot.lot, quantity=quantity,
+            unit=unit, status=status_at(facts, self.now_us), as_of=from_us(max(self.now_us, last[0] if last else 0)),
+            expiry=None if facts.expiry is None else datetime.fromisoformat(facts.expiry).date(),
+            container=lot.container or None,
+        )  # fmt: skip
+        self.emit(BALANCES, key, encode(record), "Balance", site)
+
+    def alert(self, site: str, kind: str, text: str, *parts: str, **about: str) -> None:
+        """Say something once. The id is made of kind and parts, so that a replay says it under the same id."""
+        alert_id = derived_id("alert", site, kind, *parts)
+        record = Alert(alert_id=alert_id, site=site, kind=kind, text=text, at=self.at, **about)
+        self.emit(ALERTS, encode_key((site, alert_id)), encode(record), "Alert", site)
+
+    def case_open(self, case_id: str, site: str, kind: str, text: str, **about: Any) -> None:
+        """Open a case, or leave it alone when it is open already. A closed one opens again with the new text."""
+        held = self.cases.get((site, case_id))
+        if held is not None and held.state == "open":
+            return
+        case = Case(
+            case_id=case_id, site=site, kind=kind, state="open", text=text, opened_at=self.at, updated_at=self.at, **about
+        )
+        self._put_case(case)
+        self.count(site, "cases_opened")
+
+    def case_close(self, case_id: str, site: str, closed_by: str) -> bool:
+        """Close an open case; False when there is none."""
+        held = self.cases.get((site, case_id))
+        if held is None or held.state != "open":
+            return False
+        fields = {name: getattr(held, name) for name in Case.__dataclass_fields__}
+        self._put_case(Case(**{**fields, "state": "closed", "updated_at": self.at, "closed_by": closed_by}))
+        return True
+
+    def _put_case(self, case: Case) -> None:
+        self.cases.put((case.site, case.case_id), case)
+        self.emit(CASES, encode_key((case.site, case.case_id)), encode(case), "Case", case.site)
+
+    def hold(self, held: Held, reason: str) -> None:
+        """Publish that an event waits."""
+        event = held.event
+        record = Hold(
+            event_id=event.event_id, site=event.site, waits_for=held.waits_for[0].replace("\x1f", " ").strip(), reason=reason, since=from_us(held.since_us),
+            raw=event.raw, source=event.source, kind=event.kind,
+        )  # fmt: skip
+        self.emit(HOLDS, encode_key((event.site, event.event_id)), encode(record), "Hold", event.site)
+
+    def unhold(self, site: str, event_id: str) -> None:
+        """Publish that an event waits no longer."""
+        self.emit(HOLDS, encode_key((site, event_id)), None, "Hold", site)
+
+
+def status_at(facts: LotFacts, us: int) -> BalanceStatus:
+    """The status of a lot at an instant. A recall outranks expiry: it must be seen first."""
+    if any(start <= us and (end is None or us < end) for start, end in facts.blocks):
+        return BalanceStatus.RECALLED
+    if facts.expires is not None and facts.expires <= us:
+        return BalanceStatus.EXPIRED
+    return BalanceStatus.AVAILABLE
+
+
+def no_exponent(value: Any) -> str:  # Decimal or None
+    """A decimal as plain digits, equal amounts as equal text."""
+    if value is None:
+        return ""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def order_text(order: OrderKey | None) -> str:
+    """An order key as text for a proof or an id."""
+    return "" if order is None else "|".join(str(part) for part in order)
+
+
+def replace(record: Any, **changes: Any) -> Any:
+    """A copy of a contract record with changes."""
+    if isinstance(record, msgspec.Struct):
+        return msgspec.structs.replace(record, **changes)
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    return type(record)(**{**fields, **changes})

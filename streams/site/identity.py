@@ -1,0 +1,107 @@
+"""Stage identity: one business key posts once.
+
+The same key with the same stock-bearing fields is a duplicate; with others it opens a correction case and posts nothing.
+A reused control id with another key is another event. Facts older than the horizon can't be told from duplicates any more:
+they are quarantined.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+from schemas.codec import encode
+from schemas.events import StockEvent
+from schemas.ids import derived_id, fingerprint
+from schemas.kinds import STOCK_KINDS, Outcome
+from schemas.records import Quarantined
+from schemas.topics import QUARANTINE
+from streams.contract import raw_key
+from streams.site.desk import Desk, no_exponent
+from streams.site.tables import Seen
+from streams.times import DAY_US, to_us
+
+HORIZON_DAYS: Final = 400
+"""How long a business key is remembered (design: identity)."""
+
+
+def facts_of(event: StockEvent) -> str:
+    """Fingerprint of the stock-bearing fields: what moved, how much, from where, when."""
+    return fingerprint(
+        event.kind,
+        event.occurred.isoformat(),
+        *(f"{code.system}|{code.value}" for code in event.codes),
+        no_exponent(event.quantity),
+        event.unit,
+        *event.location_codes,
+        event.pocket,
+        *event.to_location_codes,
+        event.to_pocket,
+        event.lot,
+        event.expiry,
+        event.serial,
+        event.container,
+        no_exponent(event.begin_count),
+        event.no_effect,
+        event.test,
+        event.reverses,
+        event.replaces,
+    )
+
+
+def admit(desk: Desk, event: StockEvent) -> bool:
+    """Remember the event's key; False when it ended here (duplicate, conflict, too old)."""
+    if event.kind in STOCK_KINDS and to_us(event.occurred) < to_us(event.received_at) - HORIZON_DAYS * DAY_US:
+        _too_old(desk, event)
+        return False
+    key = (event.site, event.event_key)
+    facts = facts_of(event)
+    known = desk.seen.get(key)
+    raw = (event.raw.partition, event.raw.offset, event.raw.index)
+    if known is None:
+        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new"))
+        return True
+    if known.status == "reversed_early" and not known.fingerprint:
+        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "reversed"))
+        desk.outcome(
+            event, Outcome.ACCEPTED, "reversed_before_arrival", "a reversal of this event had already arrived: nothing moves",
+            event_ids=(event.event_id,), kinds=(event.kind,),
+        )  # fmt: skip
+        return False
+    if known.fingerprint == facts:
+        reason = f"the same event was received before as {known.event_id}"
+        desk.outcome(event, Outcome.DUPLICATE, "duplicate", reason, event_ids=(event.event_id,), kinds=(event.kind,))
+        return False
+    _conflict(desk, event, known, facts)
+    return False
+
+
+def _conflict(desk: Desk, event: StockEvent, known: Seen, facts: str) -> None:
+    """The same key with other facts: nothing posts, a person decides."""
+    case_id = derived_id("case", "conflicting_duplicate", event.site, event.event_key, facts)
+    text = (
+        f"{event.kind} {event.event_key} arrived again with other facts (quantity {no_exponent(event.quantity)} "
+        f"{event.unit or ''}, lot {event.lot or 'not stated'}): the first version stands, correct it if the second is right"
+    )
+    desk.case_open(
+        case_id, event.site, "conflicting_duplicate", text, event_id=event.event_id, raw=event.raw,
+        facts={"first_raw": list(known.raw), "second_raw": [event.raw.partition, event.raw.offset, event.raw.index]},
+    )  # fmt: skip
+    desk.outcome(
+        event, Outcome.DUPLICATE, "conflicting_duplicate", text, event_ids=(event.event_id,), kinds=(event.kind,)
+    )  # fmt: skip
+
+
+def _too_old(desk: Desk, event: StockEvent) -> None:
+    """Too old to tell from a duplicate."""
+    reason = (
+        f"happened {event.occurred.date().isoformat()}, more than {HORIZON_DAYS} days before it was received: "
+        "too old to tell from a duplicate; enter it as a count or a correction if it is real"
+    )
+    record = Quarantined(
+        raw=event.raw, source=event.source, code="too_old", reason=reason, at=desk.at,
+        content_type="application/json; type=StockEvent", profile="", site=event.site,
+        body_base64=base64.b64encode(encode(event)).decode("ascii"),
+    )  # fmt: skip
+    desk.emit(QUARANTINE, raw_key(event.raw), encode(record), "Quarantined", event.site)
+    desk.outcome(event, Outcome.QUARANTINED, "too_old", reason, event_ids=(event.event_id,), kinds=(event.kind,))

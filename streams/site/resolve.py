@@ -1,0 +1,129 @@
+"""Stage resolve: the sender's codes become an item, a product and a place; its quantity becomes whole base units.
+
+What is not known makes the event wait (`Missing`); nothing is ever taken 1:1 and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+import msgspec
+
+from schemas.codes import lookup_key
+from schemas.events import StockEvent
+from schemas.kinds import ConsumptionRuleKind, Feed
+from schemas.reference import Item, Product
+from schemas.units import canonical_unit
+from streams.catalog import Catalog
+
+_MASS_MCG: Final[dict[str, int]] = {"mcg": 1, "mg": 1_000, "g": 1_000_000}
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A fact that has to arrive before the event can be applied."""
+
+    code: str
+    reason: str
+    waits_for: tuple[tuple[str, str, str], ...]
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """Item and product of an event."""
+
+    item: Item
+    product: str
+
+
+def resolve_item(catalog: Catalog, event: StockEvent) -> Resolved | Missing:
+    """The item all the event's known codes agree on, and the product when they name one."""
+    candidates: dict[str, set[str]] = {}
+    for code in event.codes:
+        for item, product in catalog.by_code(code, event.site):
+            products = candidates.setdefault(item, set())
+            if product:
+                products.add(product)
+    named = ", ".join(f"{code.system} {code.value}" for code in event.codes) or "no code at all"
+    waits = tuple(("code", *lookup_key(code.system, code.value)) for code in event.codes) or (("code", "", ""),)
+    if not candidates:
+        reason = f"no item is known by {named}: add the code to an item or product of the item master"
+        return Missing("unknown_code", reason, waits)
+    if len(candidates) > 1:
+        reason = f"{named} point to different items ({', '.join(sorted(candidates))}): correct the item master"
+        return Missing("ambiguous_code", reason, waits)
+    item_id, products = next(iter(candidates.items()))
+    item = catalog.item(item_id)
+    if item is None:
+        reason = f"{named} names item {item_id}, which is not in the item master"
+        return Missing("unknown_item", reason, (("item", item_id, ""), *waits))
+    return Resolved(item, products.pop() if len(products) == 1 else "")
+
+
+def resolve_place(catalog: Catalog, event: StockEvent, codes: tuple[str, ...], pocket: str | None) -> str | Missing:
+    """The path of the first code that names a place, with the pocket below it.
+
+    A dispense that names no place left the site's one dispensing store.
+    """
+    for code in codes:
+        path = catalog.place(event.site, code)
+        if path is not None:
+            return f"{path}/{pocket.strip('/')}" if pocket else path
+        governed = catalog.location(event.site, code) if "/" in code else None
+        if governed is not None and not pocket:
+            return code
+    if not codes and event.feed is Feed.DISPENSE:
+        stores = [location.path for location in catalog.locations(event.site) if location.authority is Feed.DISPENSE]
+        if len(stores) == 1:
+            return stores[0]
+    named = ", ".join(codes) or "none given"
+    reason = f"the place ({named}) is not known at site {event.site}: add the code to a location"
+    waits = tuple(("place", event.site, code.strip().upper()) for code in codes) or (("place", event.site, ""),)
+    return Missing("unknown_location", reason, waits)
+
+
+def base_units(catalog: Catalog, event: StockEvent, resolved: Resolved, location: str) -> int | Missing:
+    """The event's quantity in whole base units of the item, by exact factors and the place's consumption rule."""
+    item = resolved.item
+    if event.quantity is None:
+        return Missing("no_quantity", "the message states no quantity: enter what was used", (("never", event.event_id, ""),))
+    if not event.unit:
+        reason = f"quantity {event.quantity} of {item.id} has no unit: give the unit in the feed or its profile"
+        return Missing("no_unit", reason, (("unit", item.id, ""),))
+    unit = canonical_unit(event.unit)
+    product = catalog.product(resolved.product) if resolved.product else None
+    factor = unit_factor(catalog, item, product, unit)
+    if factor is None:
+        reason = f"no factor from {event.unit} to {item.base_unit} is known for item {item.id}: add a unit factor"
+        return Missing("unknown_unit", reason, (("unit", item.id, unit),))
+    exact = Fraction(event.quantity) * factor
+    if exact.denominator == 1:
+        return exact.numerator
+    rule = catalog.consumption_rule(event.site, location, item.id)
+    kind = rule.rule if rule is not None else item.consumption_rule
+    if event.quantity_is_dose and kind in (ConsumptionRuleKind.WHOLE_CONTAINER, ConsumptionRuleKind.PATIENT_SPECIFIC):
+        return -(-exact.numerator // exact.denominator)
+    shown = Decimal(exact.numerator) / Decimal(exact.denominator)
+    reason = (
+        f"{event.quantity} {event.unit} of item {item.id} is {shown.normalize():f} {item.base_unit}, not a whole number: "
+        "choose a smaller base unit or the whole-container rule"
+    )
+    return Missing("fractional_quantity", reason, (("unit", item.id, unit),))
+
+
+def unit_factor(catalog: Catalog, item: Item, product: Product | None, unit: str) -> Fraction | None:
+    """Base units in one `unit` of the item: itself, a stated factor, the product's package, or by strength."""
+    if unit == item.base_unit:
+        return Fraction(1)
+    stated = catalog.factor(item.id, unit)
+    if stated is not None:
+        return Fraction(stated.numerator, stated.denominator)
+    if unit == "pack" and product is not None:
+        return Fraction(product.package_quantity)
+    if item.strength_amount is not None and item.strength_unit is not None:
+        strength_unit = canonical_unit(item.strength_unit)
+        if unit == strength_unit:
+            return 1 / Fraction(item.strength_amount)
+        if unit in _MASS_MCG and strength_unit in _MASS_MCG:
+            return Fraction(_MASS_MCG[unit], _MASS_MCG[strength_unit]) / Fraction(item.strength_amount)
+    return None

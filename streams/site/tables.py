@@ -1,0 +1,97 @@
+"""What the site processor remembers, as named typed tables, and the small immutable types stored in them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.events import StockEvent
+from schemas.records import Case, Command
+from streams.catalog import CATALOG_TABLES
+from streams.ledger.book import LEDGER_TABLES
+from streams.ledger.model import OrderKey
+from streams.state import TableSpec
+
+
+class SeenEntry(msgspec.Struct, frozen=True, array_like=True):
+    """Where one entry of a posted event stands."""
+
+    location: str
+    item: str
+    order: OrderKey
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """What is remembered of a business key: the facts it stated, where it came from, what it posted."""
+
+    fingerprint: str
+    event_id: str
+    raw: tuple[int, int, int]
+    kind: str
+    status: str
+    entries: tuple[SeenEntry, ...] = ()
+    outside: tuple[tuple[str, str, str, str, str, int], ...] = ()
+    conflicts: int = 0
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An event that waits, and the facts it waits for."""
+
+    event: StockEvent
+    items: int
+    waits_for: tuple[str, ...]
+    since_us: int
+
+
+class Timer(msgspec.Struct, frozen=True, array_like=True):
+    """Something due at an instant: its kind and what it is about."""
+
+    kind: str
+    subject: tuple[str, ...]
+    order: OrderKey | None = None
+
+
+class Need(msgspec.Struct, frozen=True):
+    """The one open need of a card and the command it became."""
+
+    command_id: str
+    opened: OrderKey
+
+
+class Demand(msgspec.Struct, frozen=True, array_like=True):
+    """O(1) forecast state: the day being summed, its total, and the smoothed level in thousandths of a base unit a day."""
+
+    day: int = 0
+    today: int = 0
+    level: int = 0
+    days: int = 0
+
+
+class SourceState(msgspec.Struct, frozen=True, array_like=True):
+    """How far a source is complete."""
+
+    complete_to_us: int
+
+
+SEEN: Final = TableSpec("seen", Seen)
+HELD: Final = TableSpec("held", Held)
+WAITING: Final = TableSpec("waiting", int)
+TIMERS: Final = TableSpec("timers", Timer)
+NEEDS: Final = TableSpec("needs", Need)
+COMMANDS_TABLE: Final = TableSpec("commands", Command)
+CASES_TABLE: Final = TableSpec("cases", Case)
+LOT_PLACES: Final = TableSpec("lot_places", int)
+LOT_PRODUCTS: Final = TableSpec("lot_products", tuple[str, ...])
+DEMAND: Final = TableSpec("demand", Demand)
+COUNTERS: Final = TableSpec("counters", int)
+ACCOUNTS: Final = TableSpec("accounts", int)
+CLOCK: Final = TableSpec("clock", int)
+SOURCES: Final = TableSpec("sources", SourceState)
+CHANGED: Final = TableSpec("changed", int)
+CORRECTIONS: Final = TableSpec("corrections", int)
+
+SITE_TABLES: Final = (
+    *CATALOG_TABLES, *LEDGER_TABLES, SEEN, HELD, WAITING, TIMERS, NEEDS, COMMANDS_TABLE, CASES_TABLE, LOT_PLACES, LOT_PRODUCTS,
+    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, CHANGED, CORRECTIONS,
+)  # fmt: skip

@@ -1,0 +1,228 @@
+"""State of a processor: named, typed tables with buffered writes.
+
+A table reads through to a backend (RocksDB, memory, a changelog restore) and keeps what it writes in memory until the runtime
+has made outputs, state and input position durable together. It owns no durability, no clock and no file. Values are immutable
+(frozen structs, tuples, integers, strings), so that taking back one event's writes is putting the old values back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from schemas.keys import Key, decode_key, encode_key, prefix_end
+
+V = TypeVar("V")
+
+CACHE_ENTRIES_MAX: Final = 200_000
+"""Decoded values a table keeps between batches; beyond it the cache is dropped and filled again on demand."""
+
+Change = tuple[str, bytes, bytes | None]
+"""Table name, encoded key, encoded value (None: deleted)."""
+
+
+class Backend(Protocol):
+    """Committed state of one table, in encoded form."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The committed value of a key."""
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Committed pairs with start ≤ key < end, in key order or reversed."""
+
+
+class TableSpec(msgspec.Struct, frozen=True):
+    """Declaration of a table: its name within the processor and the type of its values."""
+
+    name: str
+    type: Any
+
+
+_MISSING: Final = object()
+_ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")
+
+
+class Table(Generic[V]):
+    """One table. Keys are tuples of strings and integers; `scan` follows their order."""
+
+    __slots__ = ("_backend", "_cache", "_decoder", "_dirty", "_dirty_keys", "_undo", "name")
+
+    def __init__(self, spec: TableSpec, backend: Backend, undo: list[tuple[Table[Any], Key, Any]]) -> None:
+        """`undo` is the state's shared undo log."""
+        self.name = spec.name
+        self._backend = backend
+        self._decoder = msgspec.msgpack.Decoder(spec.type)
+        self._cache: dict[Key, V | None] = {}
+        self._dirty: dict[Key, bytes] = {}
+        self._dirty_keys: list[bytes] = []
+        self._undo = undo
+
+    def get(self, key: Key) -> V | None:
+        """The value of a key, or None."""
+        value = self._cache.get(key, _MISSING)
+        if value is not _MISSING:
+            return value  # type: ignore[return-value]  # the sentinel is gone here
+        data = self._backend.get(encode_key(key))
+        decoded = None if data is None else self._decoder.decode(data)
+        self._cache[key] = decoded
+        return decoded
+
+    def put(self, key: Key, value: V) -> None:
+        """Write a value."""
+        self._write(key, value)
+
+    def delete(self, key: Key) -> None:
+        """Remove a key; no error when it is absent."""
+        self._write(key, None)
+
+    def _write(self, key: Key, value: V | None) -> None:
+        if key in self._dirty:
+            self._undo.append((self, key, self._cache[key]))
+        else:
+            self._undo.append((self, key, _MISSING))
+            encoded = encode_key(key)
+            self._dirty[key] = encoded
+            insort(self._dirty_keys, encoded)
+        self._cache[key] = value
+
+    def revert(self, key: Key, before: Any) -> None:  # any value or the sentinel
+        """Put back what stood before a write of the current event."""
+        if before is not _MISSING:
+            self._cache[key] = before
+            return
+        encoded = self._dirty.pop(key)
+        del self._dirty_keys[bisect_left(self._dirty_keys, encoded)]
+        self._cache.pop(key, None)
+
+    def scan(self, prefix: Key, *, start: Key | None = None, reverse: bool = False) -> Iterator[tuple[Key, V]]:
+        """Pairs whose key begins with `prefix`, in key order; from `start` on (backwards: before `start`).
+
+        Writes made while a scan is open are not seen by it.
+        """
+        low = encode_key(prefix)
+        high = prefix_end(low)
+        if start is not None:
+            if reverse:
+                high = encode_key(start)
+            else:
+                low = encode_key(start)
+        mine = self._dirty_keys[bisect_left(self._dirty_keys, low) : bisect_left(self._dirty_keys, high)]
+        committed = self._backend.scan(low, high, reverse=reverse)
+        if not mine:
+            for encoded, data in committed:
+                yield self._committed(encoded, data)
+            return
+        if reverse:
+            mine.reverse()
+        yield from self._merged(mine, committed, reverse=reverse)
+
+    def _merged(self, mine: list[bytes], committed: Iterator[tuple[bytes, bytes]], *, reverse: bool) -> Iterator[tuple[Key, V]]:
+        """Buffered and committed pairs in one order; a buffered write hides the committed value."""
+        at = 0
+        pair = next(committed, None)
+        while at < len(mine) or pair is not None:
+            if pair is not None and (at >= len(mine) or ((pair[0] > mine[at]) if reverse else (pair[0] < mine[at]))):
+                yield self._committed(*pair)
+                pair = next(committed, None)
+                continue
+            if pair is not None and pair[0] == mine[at]:
+                pair = next(committed, None)
+            key = decode_key(mine[at])
+            value = self._cache[key]
+            at += 1
+            if value is not None:
+                yield key, value
+
+    def _committed(self, encoded: bytes, data: bytes) -> tuple[Key, V]:
+        key = decode_key(encoded)
+        value = self._cache.get(key, _MISSING)
+        if value is _MISSING or value is None:
+            value = self._decoder.decode(data)
+        return key, value  # type: ignore[return-value]  # the sentinel is gone here
+
+    def changes(self) -> Iterator[Change]:
+        """Buffered writes in key order."""
+        by_encoded = {encoded: key for key, encoded in self._dirty.items()}
+        for encoded in self._dirty_keys:
+            value = self._cache[by_encoded[encoded]]
+            yield self.name, encoded, None if value is None else _ENCODER.encode(value)
+
+    def clean(self) -> None:
+        """The buffered writes are durable now."""
+        self._dirty.clear()
+        self._dirty_keys.clear()
+        if len(self._cache) > CACHE_ENTRIES_MAX:
+            self._cache.clear()
+
+
+class State:
+    """All tables of one processor partition."""
+
+    __slots__ = ("_tables", "_undo")
+
+    def __init__(self, specs: Sequence[TableSpec], backend_of: BackendFactory) -> None:
+        """`backend_of(name)` gives the committed state of a table."""
+        self._undo: list[tuple[Table[Any], Key, Any]] = []
+        self._tables: dict[str, Table[Any]] = {spec.name: Table(spec, backend_of(spec.name), self._undo) for spec in specs}
+
+    def table(self, spec: TableSpec) -> Table[Any]:
+        """The table of a declaration. Raises `KeyError` when the processor did not declare it."""
+        return self._tables[spec.name]
+
+    def begin_event(self) -> None:
+        """Writes from here on can be taken back together."""
+        self._undo.clear()
+
+    def rollback_event(self) -> None:
+        """Take back every write since `begin_event`."""
+        for table, key, before in reversed(self._undo):
+            table.revert(key, before)
+        self._undo.clear()
+
+    def changes(self) -> list[Change]:
+        """All buffered writes, by table name and key: the same events give the same bytes."""
+        return [change for name in sorted(self._tables) for change in self._tables[name].changes()]
+
+    def clean(self) -> None:
+        """The buffered writes are durable now."""
+        self._undo.clear()
+        for table in self._tables.values():
+            table.clean()
+
+
+class BackendFactory(Protocol):
+    """Opens the committed state of a table by name."""
+
+    def __call__(self, table: str) -> Backend:
+        """The backend of the table."""
+
+
+class MemoryBackend:
+    """Committed state in a dictionary: for tests and for small one-shot folds."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self.pairs: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """The committed value of a key."""
+        return self.pairs.get(key)
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Committed pairs with start ≤ key < end."""
+        keys = sorted(key for key in self.pairs if start <= key < end)
+        for key in reversed(keys) if reverse else keys:
+            yield key, self.pairs[key]
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Commit changes of this table."""
+        for _, key, value in changes:
+            if value is None:
+                self.pairs.pop(key, None)
+            else:
+                self.pairs[key] = value
