@@ -70,8 +70,6 @@ def _open_or_wait(desk: Desk, card: CardKey, policy: ParPolicy, standing: Card, 
         if due_us > desk.now_us:
             desk.schedule(due_us, Timer("need", card))
             return
-        if standing.usable + orders.supply_due(desk, card) > policy.minimum:
-            return
     command_id = orders.open_need(desk, card, policy, standing, turned, urgency)
     if command_id is not None:
         desk.needs.put(card, Need(command_id, turned))
