@@ -53,12 +53,27 @@ class DataFolder:
             os.close(self._lock)
             raise
 
-    def announce(self, url: str) -> None:
-        """Leave the running hub's address for command-line tools."""
+    def announce(self, url: str, token: str) -> None:
+        """Leave the running hub's address and token for command-line tools of the same user."""
         target = self.path / _ADDRESS
         draft = target.with_suffix(".new")
-        draft.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps({"url": url, "token": token, "pid": os.getpid()}), encoding="utf-8")
         draft.replace(target)
+
+    def reopen(self) -> None:
+        """Close the database after a fault and open it again; nothing durable is lost."""
+        self.store.close()
+        self.store = RocksStore(self.path, create=False)
+
+    def stamp(self, name: str, value: str) -> None:
+        """Note a fact about the folder beside the database: never anything that stock depends on."""
+        (self.path / f"{name}.stamp").write_text(value, encoding="utf-8")
+
+    def stamped(self, name: str) -> str | None:
+        """A noted fact, or None."""
+        path = self.path / f"{name}.stamp"
+        return path.read_text(encoding="utf-8") if path.exists() else None
 
     def close(self) -> None:
         """Close the database, take the address back, release the lock."""

@@ -1,0 +1,163 @@
+"""Building the stock event of one item from what its resource type's module read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from connectors.fhir.bundle import Item, is_test
+from connectors.fhir.context import actor_of, facility_codes, patient_of, place_codes, witness_of
+from connectors.fhir.datatypes import identifiers_of, instant_of
+from connectors.fhir.identity import event_key, order_key, reversal_key
+from connectors.fhir.medication import Medication, medication_of
+from connectors.fhir.nodes import Fault, Node, text
+from schemas.events import StockEvent
+from schemas.ids import derived_id, fingerprint
+from schemas.kinds import EventKind, Feed
+from schemas.mapping import MappingContext, SiteFacts
+from schemas.raw import RawMessage, RawRef
+
+EVENT_CHARACTERS_MAX: Final = 16_384
+"""Most characters of codes and names in one event; a resource with more is refused rather than carried through every log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The message an item came in, and what the hub lends to read it."""
+
+    message: RawMessage
+    context: MappingContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a resource type's module says of one resource. `times` are (path, value) in order of preference."""
+
+    kind: EventKind
+    feed: Feed
+    times: Sequence[tuple[str, str]]
+    quantity: Decimal | None = None
+    unit: str | None = None
+    quantity_is_dose: bool = False
+    places: Sequence[Node] = field(default_factory=tuple)
+    destinations: Sequence[Node] = field(default_factory=tuple)
+    order_id: str = ""
+    no_effect: str | None = None
+    key_suffix: str = ""
+    """Set while nothing has moved yet: the state before the fact is no version of the fact."""
+    takes_back: bool = False
+
+
+def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEvent:
+    """The stock event. Raises `Fault` when a fact that moves stock has no usable time."""
+    site, site_fields = _site(item, facts.places, origin)
+    medication = medication_of(item)
+    moves = facts.no_effect is None and not facts.takes_back and facts.kind is not EventKind.ORDER
+    occurred, zone_assumed = _occurred(facts.times, site, origin.message.received_at, required=moves)
+    location_codes = place_codes(item, facts.places)
+    patient = patient_of(item, origin.context)
+
+    def content() -> str:
+        return fingerprint(
+            facts.kind, facts.quantity, facts.unit, occurred.isoformat(), patient, facts.order_id,
+            medication.lot, medication.expiry, *medication.codes, *location_codes,
+        )  # fmt: skip
+
+    key = order_key(item, content) if facts.kind is EventKind.ORDER else event_key(item, content)
+    own_key = reversal_key(key) if facts.takes_back else key + facts.key_suffix
+    identifiers = identifiers_of(item.resource)
+    destination_codes = place_codes(item, facts.destinations)
+    _check_size(key, *location_codes, *destination_codes, *_texts(medication), medication.lot)
+    return StockEvent(
+        event_id=derived_id("event", site_fields["site"], own_key),
+        event_key=own_key,
+        kind=EventKind.REVERSAL if facts.takes_back else facts.kind,
+        feed=facts.feed,
+        source=origin.message.source,
+        raw=ref,
+        occurred=occurred,
+        received_at=origin.message.received_at,
+        codes=medication.codes,
+        quantity=facts.quantity,
+        unit=facts.unit,
+        quantity_is_dose=facts.quantity_is_dose,
+        location_codes=location_codes,
+        to_location_codes=destination_codes,
+        lot=medication.lot,
+        expiry=medication.expiry,
+        transaction_id=(identifiers[0][1] if identifiers else text(item.resource, "id")) or None,
+        control_id=item.scope.control_id,
+        order_id=facts.order_id or None,
+        patient=patient,
+        actor=actor_of(item),
+        witness=witness_of(item),
+        reverses=key if facts.takes_back else None,
+        test=item.scope.test or is_test(item.resource),
+        no_effect=facts.no_effect,
+        zone_assumed=zone_assumed,
+        **site_fields,
+    )
+
+
+def deletion_of(item: Item, feed: Feed, key: str, ref: RawRef, origin: Origin) -> StockEvent:
+    """The event of a DELETE: the fact under `key` is taken back. Its time is the Bundle's, else when it was received."""
+    site, site_fields = _site(item, (), origin)
+    timestamp = (("Bundle.timestamp", item.scope.timestamp),)
+    occurred, zone_assumed = _occurred(timestamp, site, origin.message.received_at, required=False)
+    own_key = reversal_key(key)
+    return StockEvent(
+        event_id=derived_id("event", site_fields["site"], own_key),
+        event_key=own_key,
+        kind=EventKind.REVERSAL,
+        feed=feed,
+        source=origin.message.source,
+        raw=ref,
+        occurred=occurred,
+        received_at=origin.message.received_at,
+        control_id=item.scope.control_id,
+        reverses=key,
+        test=item.scope.test,
+        zone_assumed=zone_assumed,
+        **site_fields,
+    )
+
+
+def _texts(medication: Medication) -> list[str | None]:
+    return [stated for code in medication.codes for stated in (code.value, code.text)]
+
+
+def _check_size(*texts: str | None) -> None:
+    """Raises `Fault` when the codes and names of an event are absurdly long together."""
+    size = sum(len(one) for one in texts if one)
+    if size > EVENT_CHARACTERS_MAX:
+        reason = f"Its codes and names have {size} characters together, more than {EVENT_CHARACTERS_MAX}."
+        raise Fault("too_long", reason)
+
+
+def _site(item: Item, places: Sequence[Node], origin: Origin) -> tuple[SiteFacts | None, dict[str, Any]]:
+    """The site's facts when it is known, and the event's fields about it."""
+    codes = facility_codes(item, places)
+    site = origin.context.site(codes, origin.message.site)
+    matched = bool(codes) and origin.context.knows_facility(codes)
+    return site, {"site": site.id if site else "", "facility": codes[0] if codes else None, "facility_matched": matched}
+
+
+def _occurred(
+    times: Sequence[tuple[str, str]], site: SiteFacts | None, received_at: datetime, *, required: bool
+) -> tuple[datetime, bool]:
+    """The first stated time. What moves nothing may go without a usable one: then it is when it was received."""
+    for path, stated in times:
+        if stated:
+            try:
+                return instant_of(stated, path, site)
+            except Fault:
+                if required:
+                    raise
+                return received_at, False
+    if required:
+        paths = ", ".join(path for path, _ in times)
+        raise Fault("no_time", f"The resource does not say when it happened: none of {paths} is given.")
+    return received_at, False

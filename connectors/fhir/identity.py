@@ -1,0 +1,73 @@
+"""The business identity of a FHIR resource: the key under which a resend is a duplicate and an update is seen.
+
+The key is the resource's first identifier, else its id, else the fullUrl of its entry, else its stock-bearing content. The
+server's base address and the version are not part of it: the same resource by another route is the same fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from connectors.fhir.bundle import Item, type_and_id
+from connectors.fhir.datatypes import identifiers_of
+from connectors.fhir.nodes import text
+
+_NUMBERS_AN_ORDER: Final = (".100495.20.3.81", ".100495.20.3.82", ".100495.20.3.11")
+"""Identifier systems (JP Core: RP number, order in RP, request number) that number an order's lines: every dispense of the order
+bears the same ones."""
+
+
+def key_of(*parts: str) -> str:
+    """Parts joined with `|`; `|` and `%` inside a part are percent-encoded, so that no two lists give one key."""
+    return "|".join(part.replace("%", "%25").replace("|", "%7C") for part in parts)
+
+
+def event_key(item: Item, content: Callable[[], str]) -> str:
+    """The key of an item that holds a resource; `content` makes the fingerprint of last resort."""
+    resource_type = text(item.resource, "resourceType")
+    for system, value in identifiers_of(item.resource):
+        if not system.endswith(_NUMBERS_AN_ORDER):
+            return key_of("fhir", resource_type, system, value)
+    own_id = text(item.resource, "id")
+    if own_id:
+        return id_key(resource_type, own_id)
+    named = type_and_id(item.full_url)
+    if named:
+        return id_key(*named.split("/"))
+    if item.full_url:
+        return key_of("fhir", resource_type, item.full_url)
+    return key_of("fhir", resource_type, "content", "", content())
+
+
+def order_key(item: Item, content: Callable[[], str]) -> str:
+    """The key of an order: all its identifiers, since the first may number a whole prescription; else as `event_key`."""
+    identifiers = identifiers_of(item.resource)
+    if len(identifiers) < 2:
+        return event_key(item, content)
+    return key_of("fhir", text(item.resource, "resourceType"), *(part for pair in identifiers for part in pair))
+
+
+def id_key(resource_type: str, own_id: str) -> str:
+    """The key of a resource known by its id alone."""
+    return key_of("fhir", resource_type, own_id)
+
+
+def deleted_key(url: str) -> tuple[str, str] | None:
+    """(type, key) of the resource a DELETE names: `Type/id`, or `Type?identifier=system|value`; None for any other search."""
+    path, _, query = url.partition("?")
+    if not query:
+        named = type_and_id(path)
+        resource_type, _, own_id = named.partition("/")
+        return (resource_type, id_key(resource_type, own_id)) if named else None
+    resource_type = path.rstrip("/").rsplit("/", 1)[-1]
+    name, _, token = query.partition("=")
+    system, bar, value = token.replace("%7C", "|").replace("%7c", "|").partition("|")
+    if name != "identifier" or "&" in query or not bar or not value:
+        return None
+    return resource_type, key_of("fhir", resource_type, system, value)
+
+
+def reversal_key(original: str) -> str:
+    """The key of the event that takes `original` back."""
+    return f"rev|{original}"

@@ -1,0 +1,164 @@
+"""What every event of a message shares: who sent it, for which site, when, about whom.
+
+Owns MSH, EVN and PID as the mappers need them, and building a `StockEvent` from them. Patient identifiers leave it only as the
+keyed hash the context makes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from connectors.hl7.delimiters import Delimiters
+from connectors.hl7.er7 import NULL, Message, Segment
+from connectors.hl7.fields import KEPT_CHARS_MAX, FieldError, value
+from connectors.hl7.identity import Ordinals, key_of
+from connectors.hl7.timestamps import Instant, TimeError, parse_instant, zone_of
+from schemas.events import StockEvent
+from schemas.ids import derived_id, fingerprint
+from schemas.kinds import EventKind, Feed
+from schemas.mapping import MappingContext
+from schemas.raw import RawMessage, RawRef
+
+SENDERS_KEPT_MAX: Final = 1024
+"""A hub has few senders: what this many of the latest are called is kept as read."""
+
+
+class _Names(NamedTuple):
+    """What a sender calls itself: as sent for keys, and the codes that may name a site, the facility's own first."""
+
+    sender: tuple[str, str]
+    facility_codes: tuple[str, ...]
+
+
+@lru_cache(maxsize=SENDERS_KEPT_MAX)
+def _names_of(application: str, facility: str, delimiters: Delimiters) -> _Names:
+    """The names in MSH-3 and MSH-4: MSH-4.1, MSH-4.2, and MSH-3.1 with MSH-4.1."""
+    header = Segment(["MSH", "", "", application, facility], delimiters, "")
+    name, identifier, program = value(header, "4"), value(header, "4.2"), value(header, "3")
+    candidates = (name, identifier, f"{program}|{name}" if program and name else "")
+    codes = tuple(dict.fromkeys(code for code in candidates if code))
+    return _Names((application.rstrip("^"), facility.rstrip("^")), codes)
+
+
+class Envelope:
+    """The facts of one message, read once. `index` is the number of the next item in the raw body; the mapper counts it on."""
+
+    __slots__ = (
+        "_common",
+        "_digest",
+        "_ref",
+        "_zone",
+        "control_id",
+        "header",
+        "index",
+        "message",
+        "ordinals",
+        "patient",
+        "received_at",
+        "sender",
+        "site_id",
+    )
+
+    def __init__(self, message: Message, raw: RawMessage, ref: RawRef, index: int, context: MappingContext) -> None:
+        header = next(iter(message))
+        self.message = message
+        self.header = header
+        self.index = index
+        self.ordinals = Ordinals()
+        self._ref = ref
+        self._digest: str | None = None
+        self.control_id = value(header, "10")
+        application, facility = header.raw("3").strip(), header.raw("4").strip()
+        kept = _names_of if len(application) + len(facility) <= KEPT_CHARS_MAX else _names_of.__wrapped__
+        names: _Names = kept(application, facility, message.delimiters)
+        self.sender = names.sender
+        self.received_at = raw.received_at
+        site = context.site(names.facility_codes, raw.site)
+        self.site_id = site.id if site else ""
+        self._zone = zone_of(site.zone) if site else UTC
+        self.patient = _patient(message.segment("PID"), context)
+        self._common: dict[str, Any] = {
+            "site": self.site_id,
+            "source": raw.source,
+            "received_at": raw.received_at,
+            "control_id": self.control_id or None,
+            "patient": self.patient,
+            "test": value(header, "11").upper() not in ("", "P"),
+            "facility": names.facility_codes[0] if names.facility_codes else None,
+            "facility_matched": bool(names.facility_codes) and context.knows_facility(names.facility_codes),
+        }
+
+    def occurred(self, *own: tuple[Segment | None, str]) -> Instant:
+        """When it happened: the item's own times in the order given, else EVN-2, MSH-7, else when the message was received.
+
+        Raises `FieldError` when the first that is given is no possible time.
+        """
+        for segment, field in own:
+            stamp = value(segment, field)
+            if stamp and segment is not None:
+                return self._instant(segment, field, stamp)
+        for name, field in (("EVN", "2"), ("MSH", "7")):
+            segment = self.message.segment(name)
+            stamp = value(segment, field)
+            if stamp and segment is not None:
+                return self._instant(segment, field, stamp)
+        return Instant(self.received_at, zone_assumed=False)
+
+    def _instant(self, segment: Segment, field: str, stamp: str) -> Instant:
+        """A time stamp in the site's zone. Raises `FieldError`."""
+        try:
+            return parse_instant(stamp, self._zone)
+        except TimeError as error:
+            raise FieldError("bad_time", f"{segment.name}-{field}: {error}") from None
+
+    def event(self, key: str, kind: EventKind, feed: Feed, occurred: Instant, **fields: Any) -> StockEvent:
+        """An event of this message under `key`, with the fields of `StockEvent` that are the item's own."""
+        return StockEvent(
+            event_id=derived_id("event", self.site_id, key),
+            event_key=key,
+            kind=kind,
+            feed=feed,
+            raw=self._ref if self.index == self._ref.index else dataclasses.replace(self._ref, index=self.index),
+            occurred=occurred.at,
+            zone_assumed=occurred.zone_assumed,
+            **self._common,
+            **fields,
+        )
+
+    def rekeyed(self, event: StockEvent, key: str, **changes: Any) -> StockEvent:
+        """The same event under another key."""
+        if key == event.event_key and not changes:
+            return event
+        return dataclasses.replace(event, event_key=key, event_id=derived_id("event", self.site_id, key), **changes)
+
+    def key(self, kind: str, *parts: str) -> str:
+        """A key that begins with the kind of fact and the sender."""
+        return key_of(kind, *self.sender, *parts)
+
+    def message_key(self, kind: str, *parts: str) -> str:
+        """A key for what never moves stock: the control id, and a digest of the content because control ids get reused."""
+        if self._digest is None:
+            self._digest = fingerprint(*("|".join(segment.fields()) for segment in self.message if segment.name != "MSH"))
+        return self.key(kind, self.control_id, *parts, self._digest)
+
+
+def order_ids(order: Segment | None) -> tuple[str, str]:
+    """An order's identifier, for people and as sent for keys: the filler's (ORC-3), else the placer's (ORC-2), else none."""
+    if order is not None:
+        for field in ("3", "2"):
+            identifier = value(order, f"{field}.1")
+            if identifier:
+                return identifier, order.raw(field).strip().rstrip("^")
+    return "", ""
+
+
+def _patient(segment: Segment | None, context: MappingContext) -> str | None:
+    """The hash of the first identifier of PID-3 with its assigning authority (PID-3.4)."""
+    for nth, identifier in enumerate(segment.repetitions("3") if segment is not None else (), start=1):
+        if identifier.strip() not in ("", NULL):
+            authority = value(segment, f"3({nth}).4") or value(segment, f"3({nth}).4.2")
+            return context.patient_hash(identifier.strip(), authority)
+    return None

@@ -1,0 +1,312 @@
+"""The ER7 reader: bytes of one HL7 v2 message in, an indexed view out.
+
+It splits the message into segments and fields once and goes deeper only where asked. It owns reading and nothing else: it knows
+no message structure, changes no byte (`bytes(message)` is what came in) and judges no content.
+Source: HL7 v2.8.2 chapter 2 (§2.5 to §2.8). Line ends may be CR, LF, CRLF or mixed; a line that is no segment (three capitals or
+digits and the field separator) belongs to the field before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from connectors.hl7.charset import codec_of, decode
+from connectors.hl7.delimiters import STANDARD, Delimiters, delimiters_of, unescape
+from connectors.hl7.paths import PATHS, Path
+
+NULL: Final = '""'
+"""HL7's null: "delete what you hold". An empty or absent field says nothing and reads as an empty string."""
+
+_STANDARD_HEADER: Final = "MSH|^~\\&|"
+_SKIPPED_BEFORE_HEADER: Final = "\ufeff\x0b \t\r\n"
+_END_OF_BLOCK: Final = "\x1c"
+_LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
+_NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
+
+_WHOLE: Final = PATHS["1"]
+
+Row = list[str]
+
+
+class Er7Error(ValueError):
+    """Bytes that are no HL7 v2 message. `code` is a stable name, `reason` a sentence a person can act on."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@lru_cache(maxsize=4096)
+def _is_name(name: str) -> bool:
+    """Whether three characters are a segment name. Callers check the length first, so that the cache holds short texts only."""
+    return _NAME.fullmatch(name) is not None
+
+
+class _Reader:
+    """What segments, groups and messages share: picking a value out of a field."""
+
+    __slots__ = ("_charset", "delimiters")
+
+    def __init__(self, delimiters: Delimiters, charset: str) -> None:
+        self.delimiters = delimiters
+        self._charset = charset
+
+    def _pick(self, value: str, path: Path) -> str:
+        """The decoded text at a path inside a field; "" when it is not there."""
+        if value.isalnum():  # no delimiter and no escape sign is a letter or digit
+            return value if path[7] else ""
+        _, _, _, repetition, component, subcomponent, _, _ = path
+        if component < 0:
+            return value
+        _, component_sign, repetition_sign, escape_sign, subcomponent_sign, _ = self.delimiters
+        if repetition_sign in value:
+            parts = value.split(repetition_sign, repetition + 1)
+            value = parts[repetition] if repetition < len(parts) else ""
+        elif repetition:
+            return ""
+        if component_sign in value:
+            parts = value.split(component_sign, component + 1)
+            value = parts[component] if component < len(parts) else ""
+        elif component:
+            return ""
+        if subcomponent_sign in value:
+            parts = value.split(subcomponent_sign, subcomponent + 1)
+            value = parts[subcomponent] if subcomponent < len(parts) else ""
+        elif subcomponent:
+            return ""
+        if escape_sign in value:
+            return unescape(value, self.delimiters, self._charset or "utf-8")
+        return value
+
+    def _raw(self, value: str, path: Path) -> str:
+        """The text at a path as sent: no deeper than the path names, nothing decoded."""
+        _, _, _, repetition, component, subcomponent, depth, _ = path
+        steps = ((self.delimiters.repetition, repetition), (self.delimiters.component, component))
+        for sign, index in (*steps, (self.delimiters.subcomponent, subcomponent))[: 0 if component < 0 else depth]:
+            parts = value.split(sign)
+            value = parts[index] if index < len(parts) else ""
+        return value
+
+
+class Segment(_Reader):
+    """One segment. Paths are relative: `segment.get("5.1")`."""
+
+    __slots__ = ("_row", "name")
+
+    def __init__(self, row: Row, delimiters: Delimiters, charset: str) -> None:
+        self.delimiters = delimiters
+        self._charset = charset
+        self._row = row
+        self.name = row[0]
+
+    def get(self, path: str) -> str:
+        """The decoded text at a path such as `5`, `5.1`, `3(2).4.1`; "" when absent, `NULL` for HL7's null."""
+        step = PATHS[path]
+        row = self._row
+        if step[2] >= len(row):
+            return ""
+        value = row[step[2]]
+        return self._pick(value, step) if value else ""
+
+    def value(self, path: str) -> str:
+        """The trimmed text at a path, with HL7's null as ""."""
+        step = PATHS[path]
+        row = self._row
+        if step[2] >= len(row) or not row[step[2]]:
+            return ""
+        text = self._pick(row[step[2]], step).strip()
+        return "" if text == NULL else text
+
+    def raw(self, path: str) -> str:
+        """The text at a path as sent, escapes and deeper delimiters kept."""
+        step = PATHS[path]
+        if step[2] >= len(self._row):
+            return ""
+        value = self._row[step[2]]
+        return self._raw(value, step) if value and step[6] else value
+
+    def repetitions(self, path: str) -> list[str]:
+        """The decoded text at a path in every repetition of its field; an absent field has none."""
+        step = PATHS[path]
+        if step.field >= len(self._row) or not self._row[step.field]:
+            return []
+        return [self._pick(part, step) for part in self._row[step.field].split(self.delimiters.repetition)]
+
+    def components(self, field: int) -> list[str]:
+        """The decoded components (of each the first subcomponent) of a field's first repetition; an absent field has none."""
+        if field >= len(self._row) or not self._row[field]:
+            return []
+        first = self._row[field]
+        _, component_sign, repetition_sign, escape_sign, subcomponent_sign, _ = self.delimiters
+        if repetition_sign in first:
+            first = first[: first.index(repetition_sign)]
+        parts = first.split(component_sign)
+        if escape_sign in first or subcomponent_sign in first:
+            return [self._pick(part, _WHOLE) for part in parts]
+        return parts
+
+    def fields(self) -> tuple[str, ...]:
+        """All fields as sent; index 0 is the name, the others have HL7's numbers."""
+        return tuple(self._row)
+
+
+class Group(_Reader):
+    """Segments that belong together, in their order; a whole message is one as well."""
+
+    __slots__ = ("_index", "_rows")
+
+    def __init__(self, rows: list[Row], index: dict[str, list[Row]], delimiters: Delimiters, charset: str) -> None:
+        super().__init__(delimiters, charset)
+        self._rows = rows
+        self._index = index
+
+    def get(self, path: str) -> str:
+        """The decoded text at a path such as `PID-3.1`, `RXA[2]-5.1`; "" when absent, `NULL` for HL7's null."""
+        step = PATHS[path]
+        rows = self._index.get(step[0])
+        if rows is None or step[1] >= len(rows):
+            return ""
+        row = rows[step[1]]
+        if step[2] >= len(row):
+            return ""
+        value = row[step[2]]
+        return self._pick(value, step) if value else ""
+
+    def raw(self, path: str) -> str:
+        """The text at a path as sent, escapes and deeper delimiters kept."""
+        step = PATHS[path]
+        rows = self._index.get(step.segment, ())
+        if step.nth >= len(rows) or step.field >= len(rows[step.nth]):
+            return ""
+        return self._raw(rows[step.nth][step.field], step)
+
+    def segments(self, *names: str) -> list[Segment]:
+        """The segments of one name or several, in the order of the message."""
+        rows = self._index.get(names[0], ()) if len(names) == 1 else [row for row in self._rows if row[0] in names]
+        return [Segment(row, self.delimiters, self._charset) for row in rows]
+
+    def segment(self, name: str) -> Segment | None:
+        """The first segment of a name."""
+        rows = self._index.get(name)
+        return Segment(rows[0], self.delimiters, self._charset) if rows else None
+
+    def has(self, *names: str) -> bool:
+        """Whether a segment of one of the names is there."""
+        return not self._index.keys().isdisjoint(names)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return (Segment(row, self.delimiters, self._charset) for row in self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def groups(self, *starts: str) -> list[Group]:
+        """Cut into groups, each from a segment with one of the names to the next such segment: `groups("ORC")` are the orders."""
+        found: list[list[Row]] = []
+        for row in self._rows:
+            if row[0] in starts:
+                found.append([row])
+            elif found:
+                found[-1].append(row)
+        return [Group(rows, _indexed(rows), self.delimiters, self._charset) for rows in found]
+
+
+class Message(Group):
+    """One message. `bytes(message)` are the bytes it was read from."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes, rows: list[Row], index: dict[str, list[Row]], delimiters: Delimiters, charset: str) -> None:
+        super().__init__(rows, index, delimiters, charset)
+        self._data = data
+
+    def __bytes__(self) -> bytes:
+        return self._data
+
+    @property
+    def charset(self) -> str:
+        """The Python codec that reads the message, and writes an answer its sender can read."""
+        return self._charset or codec_of(self.get("MSH-18")) or "utf-8"
+
+
+def read(data: bytes) -> Message:
+    """Read one message. Raises `Er7Error` when the bytes hold no header segment with usable delimiters."""
+    text, charset = decode(data)
+    if not text.startswith(_STANDARD_HEADER):
+        text, delimiters = _header(text)
+    else:
+        delimiters = STANDARD
+    separator = delimiters.field
+    if "\n" not in text and _END_OF_BLOCK not in text:
+        lines = text.split("\r")
+        if not lines[-1]:
+            lines.pop()
+        rows = [line.split(separator) for line in lines]
+        index: dict[str, list[Row]] = {}
+        for row in rows:
+            name = row[0]
+            if name in index:
+                index[name].append(row)
+            elif len(row) > 1 and len(name) == 3 and _is_name(name):
+                index[name] = [row]
+            else:
+                break
+        else:
+            rows[0].insert(1, separator)
+            return Message(data, rows, index, delimiters, charset)
+    rows = [segment.split(separator) for segment in _segments(text, separator)]
+    rows[0].insert(1, separator)
+    return Message(data, rows, _indexed(rows), delimiters, charset)
+
+
+def _header(text: str) -> tuple[str, Delimiters]:
+    """The text from its header on, and the delimiters it names. Raises `Er7Error`."""
+    if not text.startswith("MSH"):
+        text = text.lstrip(_SKIPPED_BEFORE_HEADER)
+    if not text:
+        raise Er7Error("empty", "the message is empty")
+    if not text.startswith("MSH"):
+        raise Er7Error("no_msh", "the message does not begin with an MSH segment, so it is no HL7 v2 message")
+    header = _LINE_END.split(text, maxsplit=1)[0]
+    if len(header) < 5:
+        raise Er7Error("msh_too_short", "MSH ends before its delimiters (MSH-1 and MSH-2)")
+    delimiters = delimiters_of(header[3], header.split(header[3], 2)[1].strip())
+    if delimiters is None:
+        raise Er7Error("bad_delimiters", f"MSH-1 and MSH-2 name no usable delimiters: {header[3:9]!r}")
+    return text, delimiters
+
+
+def _segments(text: str, separator: str) -> list[str]:
+    """Cut text with any line ends into segments; a line that is no segment continues the one before, its line end kept.
+
+    A bare name without a separator is a segment only after a line end that certainly ends segments.
+    """
+    pieces = _LINE_END.split(text.rstrip(_END_OF_BLOCK + "\r\n"))
+    bare_after = ("\r", "\r\n") if "\r" in text else ("\n",)
+    found: list[list[str]] = [[pieces[0]]]
+    pending: list[str] = []
+    for line_end, line in zip(pieces[1::2], pieces[2::2], strict=True):
+        pending.append(line_end)
+        trimmed = line.lstrip(" \t")
+        if not trimmed:
+            pending.append(line)
+            continue
+        starts = _is_name(trimmed[:3]) and (trimmed[3:4] == separator or (len(trimmed) == 3 and line_end in bare_after))
+        if starts:
+            found.append([trimmed])
+        else:
+            found[-1] += (*pending, line)
+        pending.clear()
+    return ["".join(parts) for parts in found]
+
+
+def _indexed(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows by segment name, in order."""
+    index: dict[str, list[Row]] = {}
+    for row in rows:
+        index.setdefault(row[0], []).append(row)
+    return index

@@ -1,0 +1,1 @@
+"""Feeds over HTTP: FHIR, cabinet transactions, scans, ERP answers and decisions, stored before they are answered."""

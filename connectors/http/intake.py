@@ -1,0 +1,148 @@
+"""Taking one request body in: read within the limit, make durable, and say how it ended.
+
+Owns the order of things: nothing is answered with success before `publish` has returned. It never judges a body: what was
+received is stored, and what can't be understood is refused by name later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from connectors.contract import Publish, PublishError, TooLarge
+from schemas.raw import BODY_BYTES_MAX, RawMessage
+
+NAME_CHARACTERS_MAX: Final = 200
+"""Longest source, site or idempotency key a caller may give."""
+RETRY_AFTER_SECONDS: Final = 5
+"""What a sender is told to wait when the hub can't store."""
+
+SOURCE_HEADER: Final = "X-Wardstock-Source"
+SITE_HEADER: Final = "X-Wardstock-Site"
+KEY_HEADER: Final = "Idempotency-Key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSettings:
+    """Names of the feeds when a caller does not give one, and the site they belong to by default."""
+
+    fhir_source: str = "http-fhir"
+    cabinet_source: str = "http-cabinet"
+    scan_source: str = "http-scan"
+    erp_source: str = "http-erp"
+    decision_source: str = "http-decision"
+    site: str | None = None
+    profile: str = "standard"
+    body_bytes_max: int = BODY_BYTES_MAX
+    """Never more than the hub's own limit."""
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` for a limit the hub can't keep."""
+        if not 0 < self.body_bytes_max <= BODY_BYTES_MAX:
+            msg = f"body_bytes_max must be between 1 and {BODY_BYTES_MAX}, not {self.body_bytes_max}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The body is durable."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """The body was not stored: the HTTP status to answer, the FHIR issue type, and a sentence."""
+
+    status: int
+    issue: str
+    reason: str
+    headers: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where bodies go, and what time it is."""
+
+    publish: Publish
+    clock: Callable[[], datetime]
+    settings: FeedSettings
+
+    async def take(self, request: Request, *, connector: str, content_type: str, source: str) -> Stored | NotStored:
+        """Read, store and report one request."""
+        named = _names(request, source, self.settings.site)
+        if isinstance(named, NotStored):
+            return named
+        body = await self._body(request)
+        if isinstance(body, NotStored):
+            return body
+        message = RawMessage(
+            body=body,
+            source=named.source,
+            connector=connector,
+            content_type=content_type,
+            received_at=self.clock(),
+            profile=self.settings.profile,
+            site=named.site,
+            peer=request.client.host if request.client else None,
+            name=named.key,
+        )
+        try:
+            await self.publish(message)
+        except TooLarge as error:
+            return NotStored(413, "too-long", str(error) or f"The body is over the hub's limit of {BODY_BYTES_MAX} bytes.")
+        except PublishError as error:
+            reason = f"The hub can't store now ({error or 'not available'}); send the same request again."
+            return NotStored(503, "transient", reason, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return Stored(body)
+
+    async def _body(self, request: Request) -> bytes | NotStored:
+        """The whole body, or why it is not taken. Reading stops at the limit, whatever the sender announced."""
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            return NotStored(415, "not-supported", f"Content-Encoding {encoding[:40]} is not supported; send the body as it is.")
+        limit = self.settings.body_bytes_max
+        too_long = NotStored(413, "too-long", f"The body is over the limit of {limit} bytes; send it in several requests.")
+        announced = request.headers.get("content-length", "")
+        if announced.isdigit() and int(announced[:20]) > limit:
+            return too_long
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    return too_long
+                chunks.append(chunk)
+        except ClientDisconnect:
+            return NotStored(400, "incomplete", "The sender went away before the body was complete; nothing was stored.")
+        if not size:
+            return NotStored(400, "required", "The body is empty; nothing was stored.")
+        return b"".join(chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    source: str
+    site: str | None
+    key: str | None
+
+
+def _names(request: Request, source: str, site: str | None) -> _Names | NotStored:
+    """The feed's names: query parameter, else header, else the endpoint's default."""
+    query, headers = request.query_params, request.headers
+    given = {
+        "source": (query.get("source") or headers.get(SOURCE_HEADER, "")).strip() or source,
+        "site": (query.get("site") or headers.get(SITE_HEADER, "")).strip() or site,
+        KEY_HEADER: headers.get(KEY_HEADER, "").strip() or None,
+    }
+    for name, value in given.items():
+        if value and (len(value) > NAME_CHARACTERS_MAX or not value.isprintable()):
+            reason = f"{name} must be printable text of at most {NAME_CHARACTERS_MAX} characters; nothing was stored."
+            return NotStored(400, "value", reason)
+    return _Names(given["source"] or source, given["site"], given[KEY_HEADER])

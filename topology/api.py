@@ -1,0 +1,132 @@
+"""The local API of a running hub: what command-line tools, the tower's neighbours and monitoring ask.
+
+Reading and loading need the token that the hub left in its folder; health and metrics do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from starlette.responses import JSONResponse, Response
+
+from connectors.contract import PublishError
+from schemas.raw import CaptureError, from_capture_line
+from schemas.reference import REFERENCE_KINDS
+from topology.errors import InputRefusedError
+from topology.live import LiveHub
+from topology.metrics import metrics_text
+from topology.outcomes import OutcomeReader, line
+from topology.query import run_query
+from topology.reference_files import reference_changes
+from topology.reference_known import known_ids
+
+INGEST_WAIT_SECONDS: Final = 50.0
+POLL_SECONDS: Final = 0.02
+BEAT_SECONDS_MAX: Final = 30.0
+BACKLOG_READY_MAX: Final = 50_000
+
+
+def local_api(live: LiveHub, token: str) -> APIRouter:
+    """The router."""
+    router = APIRouter()
+
+    def authorised(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "this needs the token from the hub's folder (hub.json)")
+
+    guarded = [Depends(authorised)]
+    router.add_api_route("/api/v1/view/{view}", _view(live), methods=["GET"], dependencies=guarded)
+    router.add_api_route("/api/v1/reference", _known(live), methods=["GET"], dependencies=guarded)
+    router.add_api_route("/api/v1/reference", _load(live), methods=["POST"], dependencies=guarded)
+    router.add_api_route("/api/v1/ingest", _ingest(live), methods=["POST"], dependencies=guarded)
+    _add_health(router, live)
+    return router
+
+
+def _add_health(router: APIRouter, live: LiveHub) -> None:
+    @router.get("/ping")
+    async def ping() -> Response:
+        """Alive: the engine's loop beats."""
+        alive = time.monotonic() - live.last_beat < BEAT_SECONDS_MAX
+        return JSONResponse({"alive": alive}, 200 if alive else 503)
+
+    @router.get("/ready")
+    async def ready() -> Response:
+        """Ready: it can store, and is not far behind."""
+        backlog = live.hub.engine.backlog()
+        fine = live.failing is None and backlog < BACKLOG_READY_MAX
+        return JSONResponse({"ready": fine, "backlog": backlog, "failing": live.failing}, 200 if fine else 503)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        text = await asyncio.to_thread(metrics_text, live)
+        return Response(text, media_type="text/plain; version=0.0.4")
+
+
+def _view(live: LiveHub) -> Any:
+    async def view(view: str, request: Request) -> list[dict[str, Any]]:
+        """Rows of a named view; the query parameters are its filters."""
+        try:
+            return await asyncio.to_thread(run_query, live.hub.views, view, dict(request.query_params))
+        except (InputRefusedError, ValueError) as error:
+            raise HTTPException(400, str(error)) from None
+
+    return view
+
+
+def _known(live: LiveHub) -> Any:
+    async def known() -> dict[str, list[str]]:
+        """Ids of the reference records the hub holds."""
+        return await asyncio.to_thread(known_ids, live.hub.views)
+
+    return known
+
+
+def _load(live: LiveHub) -> Any:
+    async def load(request: Request) -> dict[str, int]:
+        """Load reference records, all or nothing; answers when every partition has them."""
+        try:
+            records = [
+                (row["kind"], row["id"], REFERENCE_KINDS[row["kind"]].codec.validate(row["record"]))
+                for row in json.loads(await request.body())
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise HTTPException(400, f"the records can't be used: {type(error).__name__}") from None
+        changes = reference_changes(records, live.hub.next_revision())
+        await asyncio.to_thread(live.broadcast_reference, changes)
+        return {"loaded": len(changes)}
+
+    return load
+
+
+def _ingest(live: LiveHub) -> Any:
+    async def ingest(request: Request) -> list[list[dict[str, Any]]]:
+        """Capture lines in, their items' outcomes out, once every item has ended."""
+        try:
+            messages = [from_capture_line(data) for data in (await request.body()).split(b"\n") if data.strip()]
+        except CaptureError as error:
+            raise HTTPException(400, str(error)) from None
+        reader = OutcomeReader(live.hub.engine)
+        try:
+            futures = [asyncio.wrap_future(live.submit(message)) for message in messages]
+            places = await asyncio.gather(*futures)
+        except PublishError as error:
+            raise HTTPException(503, str(error)) from None
+        deadline = time.monotonic() + INGEST_WAIT_SECONDS
+        while not all(reader.complete(place) for place in places):
+            if time.monotonic() > deadline:
+                raise HTTPException(504, "the messages are stored; their outcomes are still being worked out")
+            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.to_thread(reader.advance)
+        return [
+            [line(message.name or message.source, outcome) for outcome in reader.of(place)]
+            for message, place in zip(messages, places, strict=True)
+        ]
+
+    return ingest

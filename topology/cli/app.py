@@ -1,0 +1,49 @@
+"""`wardstock`: the commands put together, and the one place where errors become sentences."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+import typer
+
+from topology.cli import hub, ingest, read, reference, schemas, simulate
+from topology.errors import HubError
+
+EXIT_REFUSED: Final = 1
+
+app = typer.Typer(
+    name="wardstock",
+    help="Hospital pharmacy stock from the feeds you already have: nothing lost, counted once, explained.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+reference_app = typer.Typer(help="Reference data: sites, places, items, policies, suppliers, people.", no_args_is_help=True)
+reference_app.command("load")(reference.load)
+quarantine_app = typer.Typer(help="What could not be understood.", invoke_without_command=True)
+quarantine_app.callback()(read.quarantine)
+quarantine_app.command("replay")(ingest.quarantine_replay)
+app.add_typer(reference_app, name="reference")
+app.add_typer(quarantine_app, name="quarantine")
+for name, command in (
+    ("run", hub.run), ("demo", hub.demo), ("ingest", ingest.ingest), ("stock", read.stock), ("commands", read.commands),
+    ("cases", read.cases), ("holds", read.holds), ("alerts", read.alerts), ("positions", read.positions), ("trace", read.trace),
+    ("explain", read.explain), ("simulate", simulate.simulate), ("schemas", schemas.write),
+):  # fmt: skip
+    app.command(name)(command)
+
+
+def main() -> None:
+    """Run a command; a refusal is a sentence on standard error and exit code 1."""
+    try:
+        app()
+    except HubError as error:
+        sys.stderr.write(f"wardstock: {error}\n")
+        sys.exit(EXIT_REFUSED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) went away: not an error. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.exit(130)

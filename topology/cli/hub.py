@@ -1,0 +1,40 @@
+"""`wardstock run` and `wardstock demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topology.cli.options import DEFAULT_DATA
+from topology.settings import load_settings
+
+DataOption = Annotated[Path | None, typer.Option("--data", help="The embedded hub's folder.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
+HttpPort = Annotated[int | None, typer.Option("--http-port", help="Tower, feeds, local API; 0 takes a free one.")]
+MllpPort = Annotated[int | None, typer.Option("--mllp-port", help="HL7 v2 over MLLP; 0 takes a free one.")]
+
+
+def run(
+    config: ConfigOption = None, data: DataOption = None, http_port: HttpPort = None, mllp_port: MllpPort = None
+) -> None:
+    """Run the hub until it is stopped."""
+    from topology.serve import serve
+
+    serve(load_settings(config, data=data, http_port=http_port, mllp_port=mllp_port), say=typer.echo)
+
+
+def demo(
+    data: DataOption = DEFAULT_DATA,
+    http_port: HttpPort = None,
+    mllp_port: MllpPort = None,
+    beds: Annotated[int, typer.Option("--beds", help="Beds of each of the three simulated sites.")] = 120,
+    history_days: Annotated[int, typer.Option("--history-days", help="Days already past when it starts.")] = 3,
+    seed: Annotated[int, typer.Option("--seed")] = 1,
+) -> None:
+    """Run the hub with a simulated network of three hospitals, live, through real MLLP and HTTP."""
+    from topology.demo import run_demo
+
+    settings = load_settings(None, data=data, http_port=http_port, mllp_port=mllp_port, title="Wardstock demo")
+    run_demo(settings, beds=beds, history_days=history_days, seed=seed, say=typer.echo)

@@ -1,0 +1,23 @@
+"""Prometheus metrics of a running hub, read from what it has durable. No label ever carries patient data."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from topology.live import LiveHub
+
+
+def metrics_text(live: LiveHub) -> bytes:
+    """The metrics in Prometheus' text format."""
+    registry = CollectorRegistry()
+    labels = ("source", "outcome", "code")
+    ingest = Gauge("wardstock_ingest_total", "Items by source, outcome and reason", labels, registry=registry)
+    summary = live.hub.views.outcomes_summary()
+    for row in summary["reasons"]:
+        ingest.labels(row["source"], row["outcome"], row["code"]).set(row["items"])
+    Gauge("wardstock_backlog_events", "Events stored and not folded yet", registry=registry).set(live.hub.engine.backlog())
+    Gauge("wardstock_handler_faults_total", "Events whose handling raised", registry=registry).set(len(live.hub.engine.faults))
+    Gauge("wardstock_storing", "1 while the hub can store", registry=registry).set(0 if live.failing else 1)
+    Gauge("wardstock_open_commands", "Open replenishment commands", registry=registry).set(live.hub.views.count("commands"))
+    Gauge("wardstock_open_cases", "Open cases", registry=registry).set(live.hub.views.count("cases"))
+    return generate_latest(registry)

@@ -1,0 +1,189 @@
+"""What must hold across records: nothing twice, nothing that refers to nothing, no code with two meanings, levels in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from schemas.codes import GTIN, NDC, CodeError, lookup_key, normalise_gtin, parse_ndc
+from schemas.kinds import CommandKind
+from schemas.reference import (
+    REFERENCE_KINDS,
+    ConsumptionRule,
+    Item,
+    Location,
+    ParPolicy,
+    Product,
+    RecallNotice,
+    Role,
+    Site,
+    SupplierItem,
+    UnitFactor,
+)
+from schemas.units import canonical_unit
+from topology.reference_files.model import Placed, Problem
+
+Ids = Mapping[str, set[str]]
+
+
+def check_all(placed: Sequence[Placed], ids: Ids) -> Iterator[Problem]:
+    """Every problem of the records; `ids` are all ids there will be, by kind."""
+    yield from _duplicates(placed)
+    yield from _codes(placed)
+    yield from _names_of_places(placed)
+    for one in placed:
+        for field, reason in (*_joinable(one), *_references(one.record, ids), *_rules(one.record)):
+            yield one.problem(field, reason)
+
+
+def _duplicates(placed: Sequence[Placed]) -> Iterator[Problem]:
+    first: dict[tuple[str, str], Placed] = {}
+    for one in placed:
+        earlier = first.setdefault((one.kind, _identity(one)), one)
+        if earlier is not one:
+            reason = f"{one.kind} {one.id} stands already in {earlier.row.file} line {earlier.row.line}"
+            yield Problem(file=one.row.file, line=one.row.line, field="", reason=reason)
+
+
+def _joinable(one: Placed) -> Iterator[tuple[str, str]]:
+    """Parts of an id are joined with `|`, so a part that holds one would make two records look the same."""
+    names = REFERENCE_KINDS[one.kind].id_fields
+    for name in names if len(names) > 1 else ():
+        if "|" in str(getattr(one.record, name)):
+            yield name, "holds a |, which an id of several parts can't"
+
+
+def _identity(one: Placed) -> str:
+    """The id; of a unit factor with the unit's one name, so that `vial` and `vials` are the same factor."""
+    factor = one.record
+    return f"{factor.item}|{canonical_unit(factor.unit)}" if isinstance(factor, UnitFactor) else one.id
+
+
+def _codes(placed: Sequence[Placed]) -> Iterator[Problem]:
+    """A code leads to one item, and an NDC or GTIN to one product."""
+    owners: dict[tuple[str, str], Placed] = {}
+    for one in placed:
+        for field, system, value in _codes_of(one.record):
+            earlier = owners.setdefault(lookup_key(system, value), one)
+            if earlier is one or (earlier.kind, earlier.id) == (one.kind, one.id):
+                continue
+            same_item = _item_of(earlier.record) == _item_of(one.record)
+            if not same_item or (earlier.kind == one.kind and system in {NDC, GTIN}):
+                where = f"{earlier.row.file} line {earlier.row.line}"
+                yield one.problem(field, f"code {system} {value} stands already for {earlier.kind} {earlier.id} ({where})")
+
+
+def _codes_of(record: object) -> Iterator[tuple[str, str, str]]:
+    if isinstance(record, (Item, Product)):
+        for code in record.codes:
+            yield "codes", code.system, code.value
+    if isinstance(record, Product):
+        if record.ndc:
+            yield "ndc", NDC, record.ndc
+        if record.gtin:
+            yield "gtin", GTIN, record.gtin
+
+
+def _item_of(record: object) -> str:
+    return record.item if isinstance(record, Product) else str(getattr(record, "id", ""))
+
+
+def _names_of_places(placed: Sequence[Placed]) -> Iterator[Problem]:
+    """A facility code names one site, a location code one place of its site."""
+    owners: dict[tuple[str, str], Placed] = {}
+    for one in placed:
+        record = one.record
+        codes: tuple[str, ...] = ()
+        if isinstance(record, Site):
+            field, scope, codes = "facility_codes", "", record.facility_codes
+        elif isinstance(record, Location):
+            field, scope, codes = "codes", record.site, record.codes
+        for code in codes:
+            earlier = owners.setdefault((f"{one.kind} {scope}", code), one)
+            if (earlier.kind, earlier.id) != (one.kind, one.id):
+                yield one.problem(field, f"{code!r} stands already for {earlier.kind} {earlier.id}")
+
+
+def _references(record: object, ids: Ids) -> Iterator[tuple[str, str]]:
+    """Ids that nothing has."""
+    if isinstance(record, (Location, ParPolicy, ConsumptionRule)) and record.site not in ids.get("site", ()):
+        yield "site", f"site {record.site} is not known"
+        return
+    if isinstance(record, (Product, UnitFactor, ConsumptionRule, ParPolicy, SupplierItem)):
+        yield from _missing("item", "item", (record.item,), ids)
+    if isinstance(record, (ParPolicy, ConsumptionRule)) and not _is_place(record.site, record.location, ids):
+        yield "location", f"{record.location} neither is nor lies below a location of site {record.site}"
+    if isinstance(record, ParPolicy) and record.source and not _is_place(record.site, record.source, ids):
+        yield "source", f"{record.source} neither is nor lies below a location of site {record.site}"
+    if isinstance(record, Location) and record.refill_from and not _is_place(record.site, record.refill_from, ids):
+        yield "refill_from", f"{record.refill_from} neither is nor lies below a location of site {record.site}"
+    if isinstance(record, SupplierItem):
+        yield from _missing("supplier", "supplier", (record.supplier,), ids)
+    if isinstance(record, Item):
+        yield from _missing("substitutes", "item", record.substitutes, ids)
+    if isinstance(record, RecallNotice):
+        yield from _missing("products", "product", record.products, ids)
+    if isinstance(record, Role):
+        yield from _missing("sites", "site", record.sites, ids)
+
+
+def _missing(field: str, kind: str, wanted: Sequence[str], ids: Ids) -> Iterator[tuple[str, str]]:
+    for id_ in wanted:
+        if id_ not in ids.get(kind, ()):
+            yield field, f"{kind} {id_} is not known"
+
+
+def _is_place(site: str, path: str, ids: Ids) -> bool:
+    """Whether the path is a registered location of the site, or lies below one, segment by segment."""
+    known = ids.get("location", ())
+    segments = path.split("/")
+    return any(f"{site}|{'/'.join(segments[:length])}" in known for length in range(len(segments), 0, -1))
+
+
+def _rules(record: object) -> Iterator[tuple[str, str]]:
+    """What one record must keep by itself."""
+    if isinstance(record, Site):
+        yield from _zone(record.zone)
+    elif isinstance(record, ParPolicy):
+        yield from _levels(record)
+    elif isinstance(record, Product):
+        yield from _product_codes(record)
+    elif isinstance(record, Item):
+        if (record.strength_amount is None) != (record.strength_unit is None):
+            yield "strength_unit", "strength_amount and strength_unit go together; give both or neither"
+    elif isinstance(record, Location):
+        if record.refill_from == record.path:
+            yield "refill_from", "is the location itself; name the place its refills are taken from"
+    elif isinstance(record, RecallNotice) and not record.all_lots and not record.lots:
+        yield "lots", "is empty and all_lots is not true, so the recall names nothing"
+
+
+def _zone(name: str) -> Iterator[tuple[str, str]]:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        yield "zone", f"{name!r} is not an IANA time zone such as America/Chicago"
+
+
+def _levels(policy: ParPolicy) -> Iterator[tuple[str, str]]:
+    if policy.kind not in {CommandKind.RESTOCK, CommandKind.PURCHASE}:
+        yield "kind", f"{policy.kind.value!r} is not restock or purchase"
+    if policy.critical > policy.minimum:
+        yield "critical", f"critical {policy.critical} is above minimum {policy.minimum}"
+    if policy.minimum >= policy.par:
+        yield "minimum", f"minimum {policy.minimum} is not below par {policy.par}"
+    if policy.par > policy.maximum:
+        yield "maximum", f"maximum {policy.maximum} is below par {policy.par}"
+    if policy.satisfied_at is not None and not policy.minimum < policy.satisfied_at <= policy.par:
+        yield "satisfied_at", f"{policy.satisfied_at} is not above minimum {policy.minimum} and at most par {policy.par}"
+
+
+def _product_codes(product: Product) -> Iterator[tuple[str, str]]:
+    for field, system, value in _codes_of(product):
+        try:
+            if system == NDC:
+                parse_ndc(value)
+            elif system == GTIN:
+                normalise_gtin(value)
+        except CodeError as error:
+            yield field, str(error)

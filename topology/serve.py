@@ -1,0 +1,95 @@
+"""Serving a hub: HTTP feeds, local API, tower and MLLP on one event loop, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import uvicorn
+from fastapi import FastAPI
+
+from connectors.hl7.mllp import MllpListener, MllpSettings
+from connectors.http.app import feeds_router
+from connectors.http.intake import FeedSettings
+from sinks.tower.mount import mount_tower
+from topology.api import local_api
+from topology.errors import HubError
+from topology.live import LiveHub
+from topology.local import LocalHub
+from topology.settings import Settings
+
+Extra = Callable[[LiveHub, str, int], Awaitable[None]]
+"""Something that runs beside the hub; it is given the hub, the HTTP address and the MLLP port."""
+
+
+def serve(settings: Settings, *, say: Callable[[str], None], beside: Extra | None = None) -> None:
+    """Run a hub until SIGINT or SIGTERM."""
+    url = settings.projection_url.get_secret_value() if settings.projection_url else None
+    with LocalHub(settings.data, url) as hub:
+        asyncio.run(_serve(hub, settings, say, beside))
+
+
+async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], beside: Extra | None) -> None:
+    listening = _listen(settings)
+    address = f"http://{settings.host}:{listening.getsockname()[1]}"
+    token = secrets.token_urlsafe(32)
+    live = LiveHub(hub, timedelta(seconds=settings.tick_seconds))
+    mllp = MllpListener(
+        live.publish,
+        MllpSettings(host=settings.host, port=settings.mllp_port, source=settings.mllp_source, site=settings.default_site),
+    )
+    app = FastAPI(title=settings.title, docs_url=None, redoc_url=None)
+    app.include_router(feeds_router(live.publish, live.now, FeedSettings(site=settings.default_site)))
+    app.include_router(local_api(live, token))
+    mount_tower(app, hub.views, title=settings.title, refresh_seconds=2.0, now=live.now)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    live.start()
+    try:
+        await _start_mllp(mllp, settings)
+        web = asyncio.create_task(server._serve([listening]))  # noqa: SLF001  # serve() would take the signals away
+        hub.folder.announce(address, token)
+        mllp_port = mllp.address[1]
+        say(f"Wardstock runs on {hub.folder.path}")
+        say(f"  tower  {address}/")
+        say(f"  HL7 v2 mllp://{settings.host}:{mllp_port}   FHIR {address}/fhir")
+        say(f"  cabinets {address}/cabinet   scans {address}/scans")
+        extra = asyncio.create_task(beside(live, address, mllp_port)) if beside is not None else None
+        await stop.wait()
+        say("stopping: finishing what was received")
+        if extra is not None:
+            extra.cancel()
+            await asyncio.gather(extra, return_exceptions=True)
+        await mllp.stop()
+        server.should_exit = True
+        server.force_exit = True
+        await web
+    finally:
+        await asyncio.to_thread(live.stop)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The HTTP socket, taken before anything else starts, so that a busy port is a sentence."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.http_port))
+    except OSError:
+        listening.close()
+        msg = f"port {settings.http_port} on {settings.host} is taken: choose another with --http-port"
+        raise HubError(msg) from None
+    return listening
+
+
+async def _start_mllp(mllp: MllpListener, settings: Settings) -> None:
+    try:
+        await mllp.start()
+    except OSError:
+        msg = f"port {settings.mllp_port} on {settings.host} is taken: choose another with --mllp-port"
+        raise HubError(msg) from None

@@ -1,0 +1,46 @@
+"""Settings of a hub: from a TOML file and the environment (`WARDSTOCK_…`), frozen, unknown keys refused."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from topology.errors import InputRefusedError
+
+
+class Settings(BaseSettings):
+    """Everything a hub can be told. All listeners bind to `host`, 127.0.0.1 unless told otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="WARDSTOCK_", frozen=True, extra="forbid")
+
+    data: Annotated[Path, Field(description="the hub's folder")] = Path("wardstock-data")
+    host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535, description="tower, feeds and local API; 0 takes a free one")] = 8080
+    mllp_port: Annotated[int, Field(ge=0, le=65535, description="HL7 v2 over MLLP; 0 takes a free one")] = 2575
+    mllp_source: str = "mllp"
+    default_site: Annotated[str | None, Field(description="site of messages whose facility is not known")] = None
+    tick_seconds: Annotated[int, Field(ge=1, le=3600)] = 5
+    projection_url: Annotated[SecretStr | None, Field(description="SQLAlchemy URL; SQLite in the folder without one")] = None
+    title: str = "Wardstock"
+
+
+def load_settings(config: Path | None, **given: Any) -> Settings:
+    """Settings of a file, overruled by what was given on the command line. Raises `InputRefusedError` naming the keys."""
+    values: dict[str, Any] = {}
+    if config is not None:
+        try:
+            values = tomllib.loads(config.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            msg = f"{config} can't be read: {error}"
+            raise InputRefusedError(msg) from None
+    values.update({name: value for name, value in given.items() if value is not None})
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors())
+        msg = f"settings can't be used: {faults}"
+        raise InputRefusedError(msg) from None
