@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from schemas.codec import Codec, contract
+from schemas.codec import Codec, inbound_contract
 
 TRANSACTIONS_MAX: Final = 1_000
 
@@ -32,7 +32,7 @@ class CabinetAction(StrEnum):
     NULL = "null"
 
 
-@contract
+@inbound_contract
 class CabinetTransaction:
     """One transaction of one cabinet. `occurred` carries its UTC offset, or is in the site's zone without one."""
 

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any, Generic, TypeVar, dataclass_transform
 
 import msgspec
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 T = TypeVar("T")
 
@@ -21,6 +21,13 @@ _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 def contract(cls: type[T]) -> type[T]:
     """Make `cls` a contract type: frozen, slotted, keyword-only."""
     return dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def inbound_contract(cls: type[T]) -> type[T]:
+    """A contract that others write: unknown fields are refused, so that a misspelt `expirey` is told and not dropped."""
+    cls.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]  # pydantic's own hook
+    return contract(cls)
 
 
 def encode(value: object) -> bytes:
@@ -54,7 +61,7 @@ class Codec(Generic[T]):
     def validate(self, value: object) -> T:
         """Validate a mapping or instance that came from outside. Raises `pydantic.ValidationError`."""
         if isinstance(value, self.type):
-            value = dataclasses.asdict(value)  # type: ignore[call-overload]  # a contract is a dataclass
+            return self.adapter.validate_json(encode(value))
         return self.adapter.validate_python(value)
 
     def validate_json(self, data: bytes | str) -> T:

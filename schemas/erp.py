@@ -8,10 +8,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from schemas.codec import Codec, contract
+from schemas.codec import Codec, inbound_contract
 
 
-@contract
+@inbound_contract
 class ErpAnswer:
     """An ERP's answer to a command. `answer_id` is its identity; answers may come in any order, repeated or never."""
 
@@ -26,7 +26,7 @@ class ErpAnswer:
     reason: str | None = None
 
 
-@contract
+@inbound_contract
 class PersonDecision:
     """A person's decision. `decision_id` is its identity."""
 

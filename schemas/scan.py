@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from schemas.codec import Codec, contract
+from schemas.codec import Codec, inbound_contract
 
 SCANS_MAX: Final = 1_000
 
@@ -28,7 +28,7 @@ class ScanActivity(StrEnum):
     RETURN = "return"  # unused, back to `location`
 
 
-@contract
+@inbound_contract
 class ScanEvent:
     """One scan. The barcode stays as scanned (`\\x1d`, `<GS>` and symbology prefix included)."""
 

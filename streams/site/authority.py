@@ -30,7 +30,7 @@ class Enriches(msgspec.Struct, frozen=True):
 def before_place(event: StockEvent) -> Enriches | None:
     """Why an event moves nothing, whatever place it names; None when that depends on the place."""
     if event.test:
-        return Enriches("test_traffic", "test or training traffic (processing id is not P): nothing moves")
+        return Enriches("test_traffic", "test or training traffic, by its own label: nothing moves")
     if event.no_effect:
         return Enriches("no_effect", event.no_effect)
     if event.kind not in STOCK_KINDS:

@@ -91,7 +91,11 @@ class RocksStore:
         os.pwrite(self._synced_file, b"%020d\n" % self._commit, 0)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database. Column families keep it open (and locked) until the last of them is let go."""
+        for family in self._families.values():
+            family.close()
+        self._families.clear()
+        self._handles.clear()
         self._db.close()
         if hasattr(self, "_synced_file"):
             os.close(self._synced_file)
