@@ -9,6 +9,7 @@ GTIN: GS1 General Specifications, check digit modulo 10; a US drug's GTIN-14 is 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from schemas.codec import contract
@@ -128,6 +129,7 @@ def ndc_ten_of_gtin(gtin14: str) -> str | None:
     return gtin14[3:13] if len(gtin14) == 14 and gtin14[1:3] == "03" else None
 
 
+@lru_cache(maxsize=65_536)
 def lookup_key(system: str, value: str) -> tuple[str, str]:
     """The form under which a code is stored and looked up; malformed codes keep their own text, so they find nothing."""
     name = system.strip().lower()

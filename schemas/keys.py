@@ -22,6 +22,17 @@ _PREFIX_INT: Final = b"\x15"
 
 def encode_key(key: Key) -> bytes:
     """Encode a tuple of strings and 64-bit signed integers. Raises `OverflowError` for a larger integer."""
+    try:
+        text = "\x00\x02".join(key)  # type: ignore[arg-type]  # an integer raises TypeError, then the elements go one by one
+    except TypeError:
+        return _encode_mixed(key)
+    if not key or text.count("\x00") != len(key) - 1:
+        return _encode_mixed(key)
+    return ("\x02" + text + "\x00").encode("utf-8", "surrogatepass")
+
+
+def _encode_mixed(key: Key) -> bytes:
+    """Encode element by element: integers, and strings that hold a zero byte."""
     parts: list[bytes] = []
     for element in key:
         if isinstance(element, str):

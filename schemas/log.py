@@ -9,7 +9,7 @@ import msgspec
 Headers = tuple[tuple[str, str], ...]
 
 
-class LogRecord(msgspec.Struct, frozen=True, array_like=True):
+class LogRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record of a topic partition as it was read. `offset` rises within a partition; gaps are allowed."""
 
     topic: str
@@ -20,7 +20,7 @@ class LogRecord(msgspec.Struct, frozen=True, array_like=True):
     headers: Headers = ()
 
 
-class Output(msgspec.Struct, frozen=True):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """One record a processor writes. Without a partition the topic's partitioner decides by `partition_key`.
 
     `type` is the CloudEvents type (name of the contract); no value is a tombstone. `items` is how many items the raw message

@@ -33,9 +33,17 @@ BATCH_BYTES_MAX: Final = 4 * 1024 * 1024
 class Processor(Protocol):
     """A pure processor."""
 
-    name: str
-    input_topic: str
-    tables: Sequence[TableSpec]
+    @property
+    def name(self) -> str:
+        """Name of the processor; its state and position stand under it."""
+
+    @property
+    def input_topic(self) -> str:
+        """The one topic it folds."""
+
+    @property
+    def tables(self) -> Sequence[TableSpec]:
+        """Declarations of its tables."""
 
     def handle(self, record: LogRecord, state: State) -> Iterable[Output]:
         """Fold one record: write state, return outputs."""

@@ -8,15 +8,14 @@ from schemas import cabinet, erp, events, records, scan
 from schemas.codec import Codec
 from schemas.reference import REFERENCE_KINDS
 
-CONTRACTS: Final[dict[str, Codec[Any]]] = {
-    codec.name: codec
-    for codec in (
-        events.STOCK_EVENT, events.TICK, events.WATERMARK, events.REFERENCE_CHANGE, events.DECISION, events.ORDER_ANSWER,
-        events.PROPOSAL, events.ITEM_OUTCOME, records.MOVEMENT, records.BALANCE, records.POSITION, records.COMMAND, records.ALERT,
-        records.CASE, records.KPI, records.HOLD, records.QUARANTINED, cabinet.CABINET_TRANSACTION, scan.SCAN_EVENT,
-        erp.ERP_ANSWER, erp.PERSON_DECISION, *(kind.codec for kind in REFERENCE_KINDS.values()),
-    )
-}  # fmt: skip
+_ALL: Final[tuple[Codec[Any], ...]] = (
+    events.STOCK_EVENT, events.TICK, events.WATERMARK, events.REFERENCE_CHANGE, events.DECISION, events.ORDER_ANSWER,
+    events.PROPOSAL, events.ITEM_OUTCOME, records.MOVEMENT, records.BALANCE, records.POSITION, records.COMMAND, records.ALERT,
+    records.CASE, records.KPI, records.HOLD, records.QUARANTINED, cabinet.CABINET_TRANSACTION, scan.SCAN_EVENT,
+    erp.ERP_ANSWER, erp.PERSON_DECISION, *(kind.codec for kind in REFERENCE_KINDS.values()),
+)  # fmt: skip
+
+CONTRACTS: Final[dict[str, Codec[Any]]] = {codec.name: codec for codec in _ALL}
 
 
 def all_schemas() -> dict[str, dict[str, Any]]:

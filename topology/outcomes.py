@@ -38,7 +38,7 @@ class OutcomeReader:
     def complete(self, place: Place) -> bool:
         """Whether every declared item of a message has an outcome."""
         items = self._found.get(place)
-        return bool(items) and len(items) >= next(iter(items.values())).items
+        return items is not None and len(items) >= next(iter(items.values())).items
 
     def of(self, place: Place) -> list[ItemOutcome]:
         """The outcomes of a message's items, by index."""

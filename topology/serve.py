@@ -6,8 +6,9 @@ import asyncio
 import secrets
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,7 +23,7 @@ from topology.live import LiveHub
 from topology.local import LocalHub
 from topology.settings import Settings
 
-Extra = Callable[[LiveHub, str, int], Awaitable[None]]
+Extra = Callable[[LiveHub, str, int], Coroutine[Any, Any, None]]
 """Something that runs beside the hub; it is given the hub, the HTTP address and the MLLP port."""
 
 

@@ -39,7 +39,7 @@ class LedgerBrokenError(Exception):
     """An invariant of the ledger does not hold: a defect, never bad input."""
 
 
-class Correction(msgspec.Struct, frozen=True):
+class Correction(msgspec.Struct, frozen=True, gc=False):
     """A later entry that now does something else than before: by how much, per lot."""
 
     order: OrderKey
@@ -47,7 +47,7 @@ class Correction(msgspec.Struct, frozen=True):
     changes: tuple[tuple[LotId, int], ...]
 
 
-class Posted(msgspec.Struct, frozen=True):
+class Posted(msgspec.Struct, frozen=True, gc=False):
     """What writing one entry did to its card."""
 
     deltas: tuple[tuple[LotId, int], ...]

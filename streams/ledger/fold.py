@@ -12,14 +12,14 @@ from streams.ledger.model import Entry, EntryKind, LotFacts, LotId, OrderKey, us
 UNKNOWN_LOT_ID: Final = LotId("", "unknown")
 
 
-class Thresholds(msgspec.Struct, frozen=True, array_like=True):
+class Thresholds(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A par policy as the fold needs it: armed at or below `minimum`, satisfied at or above `satisfied_at`."""
 
     minimum: int
     satisfied_at: int
 
 
-class Standing(msgspec.Struct, frozen=True, array_like=True):
+class Standing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What stands after an entry."""
 
     on_hand: int = 0

@@ -18,7 +18,7 @@ CardKey = tuple[str, str, str]
 """Site, location path, item."""
 
 
-class LotId(msgspec.Struct, frozen=True, array_like=True):
+class LotId(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What distinguishes stock of one item at one place: product, lot number (normalised) and container."""
 
     product: str
@@ -36,7 +36,7 @@ class EntryKind(StrEnum):
     VOID = "v"  # was taken back; keeps its place and does nothing
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of a history. What it did (`deltas`) and what stood after it are derived, and derived again when needed."""
 
     kind: EntryKind
@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     whole_card: bool = False
 
 
-class Card(msgspec.Struct, frozen=True, array_like=True):
+class Card(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a card stands: the fold of its whole history."""
 
     on_hand: int = 0
@@ -64,7 +64,7 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     last: OrderKey | None = None
 
 
-class LotFacts(msgspec.Struct, frozen=True, array_like=True):
+class LotFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of a lot at a site, wherever it lies. Expiry is an ISO date; `expires` its instant; blocks are half-open."""
 
     expiry: str | None = None

@@ -28,7 +28,7 @@ def stock(location: str) -> str:
     return f"stock:{location}"
 
 
-class Posting(msgspec.Struct, frozen=True):
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """One entry to write: at a place, with the accounts its movement runs between.
 
     For a delta `amount` is signed. For a count it is absolute, and the accounts are named for a surplus.
@@ -44,7 +44,7 @@ class Posting(msgspec.Struct, frozen=True):
     whole_card: bool = False
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """The entries of one event, and movements between outside accounts that touch no card (waste of a removed dose)."""
 
     postings: tuple[Posting, ...] = ()

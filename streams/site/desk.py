@@ -62,7 +62,7 @@ class Desk:
         self.now_us = 0
         self.at: datetime = from_us(0)
 
-    def open(self, partition: int, headers: dict[str, str]) -> None:
+    def begin(self, partition: int, headers: dict[str, str]) -> None:
         """Begin an event: empty outputs, the time of the highest tick seen, what its message declared."""
         self.out = []
         self.partition = partition
@@ -168,9 +168,10 @@ class Desk:
     def hold(self, held: Held, reason: str) -> None:
         """Publish that an event waits."""
         event = held.event
+        fact = held.waits_for[0].replace("\x1f", " ").strip()
         record = Hold(
-            event_id=event.event_id, site=event.site, waits_for=held.waits_for[0].replace("\x1f", " ").strip(), reason=reason, since=from_us(held.since_us),
-            raw=event.raw, source=event.source, kind=event.kind,
+            event_id=event.event_id, site=event.site, waits_for=fact, reason=reason, since=from_us(held.since_us), raw=event.raw,
+            source=event.source, kind=event.kind,
         )  # fmt: skip
         self.emit(HOLDS, encode_key((event.site, event.event_id)), encode(record), "Hold", event.site)
 

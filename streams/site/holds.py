@@ -24,8 +24,8 @@ def hold(desk: Desk, event: StockEvent, missing: Missing, *, was: Outcome | None
     held = desk.held.get((event.site, event.event_id))
     waits = tuple(_SEPARATOR.join(wait) for wait in missing.waits_for)
     if held is not None:
-        for wait in held.waits_for:
-            desk.waiting.delete((*wait.split(_SEPARATOR), event.site, event.event_id))
+        for joined in held.waits_for:
+            desk.waiting.delete((*joined.split(_SEPARATOR), event.site, event.event_id))
     since = held.since_us if held is not None else desk.now_us
     kept = Held(event=event, items=desk.items, waits_for=waits, since_us=since)
     desk.held.put((event.site, event.event_id), kept)

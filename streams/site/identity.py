@@ -8,11 +8,14 @@ they are quarantined.
 from __future__ import annotations
 
 import base64
+from hashlib import blake2b
 from typing import Final
+
+import msgspec
 
 from schemas.codec import encode
 from schemas.events import StockEvent
-from schemas.ids import derived_id, fingerprint
+from schemas.ids import derived_id
 from schemas.kinds import STOCK_KINDS, Outcome
 from schemas.records import Quarantined
 from schemas.topics import QUARANTINE
@@ -21,32 +24,19 @@ from streams.site.desk import Desk, no_exponent
 from streams.site.tables import Seen
 from streams.times import DAY_US, to_us
 
+_STATED: Final = msgspec.msgpack.Encoder()
 HORIZON_DAYS: Final = 400
 """How long a business key is remembered (design: identity)."""
 
 
 def facts_of(event: StockEvent) -> str:
     """Fingerprint of the stock-bearing fields: what moved, how much, from where, when."""
-    return fingerprint(
-        event.kind,
-        event.occurred.isoformat(),
-        *(f"{code.system}|{code.value}" for code in event.codes),
-        no_exponent(event.quantity),
-        event.unit,
-        *event.location_codes,
-        event.pocket,
-        *event.to_location_codes,
-        event.to_pocket,
-        event.lot,
-        event.expiry,
-        event.serial,
-        event.container,
-        no_exponent(event.begin_count),
-        event.no_effect,
-        event.test,
-        event.reverses,
-        event.replaces,
-    )
+    stated = (
+        event.kind, event.occurred, [(code.system, code.value) for code in event.codes], no_exponent(event.quantity), event.unit,
+        event.location_codes, event.pocket, event.to_location_codes, event.to_pocket, event.lot, event.expiry, event.serial,
+        event.container, no_exponent(event.begin_count), event.no_effect, event.test, event.reverses, event.replaces,
+    )  # fmt: skip
+    return blake2b(_STATED.encode(stated), digest_size=16).hexdigest()
 
 
 def admit(desk: Desk, event: StockEvent) -> bool:

@@ -33,8 +33,8 @@ def publish(desk: Desk) -> None:
         return
     desk.clock.put(("kpi",), desk.now_us)
     counters: dict[str, dict[str, int]] = {}
-    for key, value in desk.counters.scan(()):
-        counters.setdefault(str(key[0]), {})[str(key[1])] = value
+    for key, counted in desk.counters.scan(()):
+        counters.setdefault(str(key[0]), {})[str(key[1])] = counted
     for site in sorted(counters):
         for name, numerator, denominator in KPI_FORMULAS:
             over, under = counters[site].get(numerator, 0), counters[site].get(denominator, 0)

@@ -179,7 +179,10 @@ def _governed(desk: Desk, command: Command, item: Item, value: Decimal) -> Comma
         )
         if applies:
             proof = {**command.proof, "approval_rule": rule.id, "estimated_value": str(value)}
-            return replace(command, state=CommandState.AWAITING_APPROVAL, approval_role=rule.role, proof=proof)
+            waiting: Command = replace(
+                command, state=CommandState.AWAITING_APPROVAL, approval_role=rule.role, proof=proof
+            )
+            return waiting
     return command
 
 

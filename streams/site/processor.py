@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas import events
+from schemas.codec import Codec
 from schemas.events import Decision, OrderAnswer, Proposal, ReferenceChange, StockEvent, Tick, Watermark
 from schemas.kinds import EventKind, Outcome
 from schemas.log import LogRecord, Output
@@ -34,7 +35,7 @@ class SiteProcessor:
     def __init__(self) -> None:
         """Holds no state of its own: the desk is only the bound form of the state it was last given."""
         self._desk: Desk | None = None
-        self._handlers: dict[str, tuple[events.Codec[Any], Callable[[Desk, Any], None]]] = {
+        self._handlers: dict[str, tuple[Codec[Any], Callable[[Desk, Any], None]]] = {
             "StockEvent": (events.STOCK_EVENT, self._stock_event),
             "Tick": (events.TICK, self._tick),
             "ReferenceChange": (events.REFERENCE_CHANGE, self._reference),
@@ -55,7 +56,7 @@ class SiteProcessor:
             desk = self._desk = Desk(state)
         headers = dict(record.headers)
         codec, handler = self._handlers[headers["ce_type"]]
-        desk.open(record.partition, headers)
+        desk.begin(record.partition, headers)
         handler(desk, codec.decode(record.value or b""))
         return desk.out
 

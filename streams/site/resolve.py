@@ -18,6 +18,7 @@ from schemas.reference import Item, Product
 from schemas.units import canonical_unit
 from streams.catalog import Catalog
 
+_ONE: Final = Fraction(1)
 _MASS_MCG: Final[dict[str, int]] = {"mcg": 1, "mg": 1_000, "g": 1_000_000}
 
 
@@ -40,8 +41,8 @@ def resolve_item(catalog: Catalog, event: StockEvent) -> Resolved | Missing:
     """The item all the event's known codes agree on, and the product when they name one."""
     candidates: dict[str, set[str]] = {}
     for code in event.codes:
-        for item, product in catalog.by_code(code, event.site):
-            products = candidates.setdefault(item, set())
+        for named_item, product in catalog.by_code(code, event.site):
+            products = candidates.setdefault(named_item, set())
             if product:
                 products.add(product)
     named = ", ".join(f"{code.system} {code.value}" for code in event.codes) or "no code at all"
@@ -96,6 +97,8 @@ def base_units(catalog: Catalog, event: StockEvent, resolved: Resolved, location
     if factor is None:
         reason = f"no factor from {event.unit} to {item.base_unit} is known for item {item.id}: add a unit factor"
         return Missing("unknown_unit", reason, (("unit", item.id, unit),))
+    if factor == 1 and event.quantity == (whole := int(event.quantity)):
+        return whole
     exact = Fraction(event.quantity) * factor
     if exact.denominator == 1:
         return exact.numerator
@@ -114,7 +117,7 @@ def base_units(catalog: Catalog, event: StockEvent, resolved: Resolved, location
 def unit_factor(catalog: Catalog, item: Item, product: Product | None, unit: str) -> Fraction | None:
     """Base units in one `unit` of the item: itself, a stated factor, the product's package, or by strength."""
     if unit == item.base_unit:
-        return Fraction(1)
+        return _ONE
     stated = catalog.factor(item.id, unit)
     if stated is not None:
         return Fraction(stated.numerator, stated.denominator)

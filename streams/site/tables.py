@@ -14,7 +14,7 @@ from streams.ledger.model import OrderKey
 from streams.state import TableSpec
 
 
-class SeenEntry(msgspec.Struct, frozen=True, array_like=True):
+class SeenEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where one entry of a posted event stands."""
 
     location: str
@@ -22,7 +22,7 @@ class SeenEntry(msgspec.Struct, frozen=True, array_like=True):
     order: OrderKey
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True):
+class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is remembered of a business key: the facts it stated, where it came from, what it posted."""
 
     fingerprint: str
@@ -44,7 +44,7 @@ class Held(msgspec.Struct, frozen=True):
     since_us: int
 
 
-class Timer(msgspec.Struct, frozen=True, array_like=True):
+class Timer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something due at an instant: its kind and what it is about."""
 
     kind: str
@@ -59,7 +59,7 @@ class Need(msgspec.Struct, frozen=True):
     opened: OrderKey
 
 
-class Demand(msgspec.Struct, frozen=True, array_like=True):
+class Demand(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """O(1) forecast state: the day being summed, its total, and the smoothed level in thousandths of a base unit a day."""
 
     day: int = 0
@@ -68,7 +68,7 @@ class Demand(msgspec.Struct, frozen=True, array_like=True):
     days: int = 0
 
 
-class SourceState(msgspec.Struct, frozen=True, array_like=True):
+class SourceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How far a source is complete."""
 
     complete_to_us: int

@@ -31,7 +31,7 @@ class RocksStore:
             msg = f"{path} is a hub's folder but its database is incomplete (no CURRENT file): restore it from a backup"
             raise FolderRefusedError(msg)
         try:
-            families = {family: _options(create=create) for family in FAMILIES}
+            families: dict[str, Options] = {family: _options(create=create) for family in FAMILIES}
             self._db = Rdict(str(database), _options(create=create), column_families=families)
         except Exception as error:  # noqa: BLE001  # rocksdict raises plain Exception
             msg = f"the database in {path} is damaged and was left as it is ({_short(error)}): restore it from a backup"
