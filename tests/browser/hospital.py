@@ -145,6 +145,7 @@ def network(log: Log) -> Iterator[LogRecord]:
     yield from _reference(log)
     yield from _stock(log)
     yield from _work(log)
+    yield from _troubles(log)
     yield from _outcomes(log)
     for number in range(1, 61):
         yield log.movement(number)
@@ -208,7 +209,7 @@ NOREPI_PROOF = {
 
 
 def _work(log: Log) -> Iterator[LogRecord]:
-    """Mercy: 4 open commands (one stock-out, one critical, two routine of which one waits for approval) and one closed; 1 case."""
+    """Mercy: 4 open commands (one stock-out, one critical, two routine of which one waits for approval) and one closed."""
     lots = (
         SuggestedLot(location="main", product="NOREPI4-A", lot="L070", quantity=40, expiry=date(2027, 6, 30)),
         SuggestedLot(location="main", product="NOREPI4-A", lot="L071", quantity=20, expiry=date(2027, 9, 30)),
@@ -251,6 +252,10 @@ def _work(log: Log) -> Iterator[LogRecord]:
         opened_at=NOW - timedelta(days=1, hours=2),
     )
     yield log.command("c-done", "mercy", "main", "FUR40", state=CommandState.SATISFIED, closed_at=NOW - timedelta(hours=1))
+
+
+def _troubles(log: Log) -> Iterator[LogRecord]:
+    """One case, one held item, one quarantined message."""
     case = Case(
         case_id="case-1",
         site="mercy",

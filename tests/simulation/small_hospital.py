@@ -107,11 +107,13 @@ def _late_reference() -> Iterator[ReferenceRecord]:
 
 
 def _item_records(item: str) -> Iterator[ReferenceRecord]:
-    """The product comes first, so that what waits for the item's code finds the product its lots belong to."""
-    yield _record("product", Product(id=f"{item}-box", item=item, labeler="Labeler", package_quantity=10, gtin=gtin_of(item)))
+    """The local code names the product, so that a lot is the same lot whichever feed speaks of it first."""
     code = Code(system="local", value=item.upper())
-    schedule = 2 if item.startswith("morphine") else None
-    yield _record("item", Item(id=item, name=item, base_unit="vial", codes=(code,), schedule=schedule))
+    yield _record("item", Item(id=item, name=item, base_unit="vial", schedule=2 if item.startswith("morphine") else None))
+    yield _record(
+        "product",
+        Product(id=f"{item}-box", item=item, labeler="Labeler", package_quantity=10, gtin=gtin_of(item), codes=(code,)),
+    )
     yield _record("supplier_item", SupplierItem(supplier="mainline", item=item, price=Decimal("1.25"), pack=10))
 
 

@@ -168,22 +168,22 @@ class Engine:
         """Outputs of one event: CloudEvents headers name the event they came from."""
         if not outputs:
             return
-        inherited = {name: value for name, value in record.headers if name in ("trace", "ce_time")}
-        trace = inherited.get("trace", f"{record.topic}-{record.partition}-{record.offset}")
-        time = inherited.get("ce_time", "")
+        cause = f"{record.topic}-{record.partition}-{record.offset}"
+        time = ("ce_time", "")
+        trace = ("trace", cause)
+        for pair in record.headers:
+            if pair[0] == "trace":
+                trace = pair
+            elif pair[0] == "ce_time":
+                time = pair
+        shared = (("ce_source", processor.name), ("schema", RECORD_SCHEMA), trace, time)
         for index, output in enumerate(outputs):
             partition = output.partition
             if partition is None:
                 partition = _partition(output.partition_key, TOPICS[output.topic].partitions)
             headers: Headers = (
-                ("ce_id", f"{record.topic}-{record.partition}-{record.offset}-{index}"),
-                ("ce_type", output.type),
-                ("ce_source", processor.name),
-                ("ce_time", output.time.isoformat() if output.time is not None else time),
-                ("ce_subject", output.subject),
-                ("schema", RECORD_SCHEMA),
-                ("trace", trace),
-            )
+                ("ce_id", f"{cause}-{index}"), ("ce_type", output.type), ("ce_subject", output.subject), *shared,
+            )  # fmt: skip
             if output.topic == SITE_LOG:
                 headers = (*headers, ("items", str(output.items)), ("source", output.source))
             self._append(batch, output.topic, partition, output.key, output.value, headers)
