@@ -136,9 +136,18 @@ def combined(elements: list[Element]) -> tuple[Element, ...]:
     return tuple(values.items())
 
 
-def evidence(elements: tuple[Element, ...]) -> int:
-    """How many of the elements prove something: a check digit is right, or a date exists."""
-    return sum(ai in _CHECK_DIGITS or ai in DATE_AIS for ai, _ in elements)
+PLAUSIBLE_YEARS_BEFORE: Final = 10
+PLAUSIBLE_YEARS_AFTER: Final = 20
+"""A date this far from the year of the scan says nothing: six digits of a lot number often happen to be one."""
+
+
+def evidence(elements: tuple[Element, ...], year: int) -> int:
+    """How many of the elements prove something: a check digit is right, or a date exists that a package may bear."""
+    return sum(ai in _CHECK_DIGITS or (ai in DATE_AIS and _plausible(value, year)) for ai, value in elements)
+
+
+def _plausible(value: str, year: int) -> bool:
+    return year - PLAUSIBLE_YEARS_BEFORE <= century(int(value[:2]), year) <= year + PLAUSIBLE_YEARS_AFTER
 
 
 def element_date(ai: str, value: str, year: int) -> date:

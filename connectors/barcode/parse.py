@@ -107,7 +107,7 @@ def _read_declared(data: str, year: int) -> tuple[Element, ...]:
         other = read_unseparated(bare, year)
     except ElementError:
         return standard  # several cuts are equally possible: the identifier vouches for the standard's own
-    if evidence(other) > evidence(standard):
+    if evidence(other, year) > evidence(standard, year):
         raise ElementError("ambiguous", f"its FNC1 separators may be lost: {shown(standard)} or {shown(other)}")
     return standard
 

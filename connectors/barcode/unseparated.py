@@ -45,7 +45,7 @@ def read_unseparated(data: str, year: int) -> tuple[Element, ...]:
     best: list[tuple[Element, ...]] = []
     most = -1
     for reading in _readings(data, year, (), steps):
-        found = evidence(reading)
+        found = evidence(reading, year)
         if found > most:
             best, most = [reading], found
         elif found == most:

@@ -5,11 +5,11 @@ A capture of any length is read in constant memory; one that is not in order of 
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 
@@ -50,26 +50,41 @@ def write_capture(path: Path, messages: Iterable[RawMessage]) -> int:
     return count
 
 
-def merge(captures: Sequence[Path]) -> Iterator[RawMessage]:
+def merge(captures: Sequence[Path], bad: list[CaptureError] | None = None) -> Iterator[RawMessage]:
     """The messages of several captures by `received_at`; ties in the order of the captures, then of their lines.
 
-    Raises `CaptureError` for a line that can't be used, before the first message of any capture is given out.
+    A line that can't be used is added to `bad`, and the others go on; without `bad` it raises `CaptureError`. Either happens
+    before the first message of any capture is given out.
     """
-    return heapq.merge(*[_in_order(path) for path in captures], key=attrgetter("received_at"))
+    return heapq.merge(*[_in_order(path, bad) for path in captures], key=attrgetter("received_at"))
 
 
-def _in_order(path: Path) -> Iterator[RawMessage]:
-    """One capture by `received_at`: as it stands when it is in order, else through an index of its lines."""
+def _in_order(path: Path, bad: list[CaptureError] | None) -> Iterator[RawMessage]:
+    """One capture by `received_at`: as it stands when every line is good and in order, else through an index of its lines."""
+    last: datetime | None = None
+    sorted_whole = True
+    for number, _, line in _lines(path):
+        try:
+            received_at = _message(line).received_at
+        except CaptureError as error:
+            named = CaptureError(f"{path.name}, line {number}: {error}")
+            if bad is None:
+                raise named from None
+            bad.append(named)
+            sorted_whole = False
+            continue
+        sorted_whole = sorted_whole and (last is None or last <= received_at)
+        last = received_at
+    return read_capture(path) if sorted_whole else _by_index(path, _index(path))
+
+
+def _index(path: Path) -> list[tuple[datetime, int, int]]:
+    """Time of receipt, number and offset of the good lines, in order of receipt."""
     index: list[tuple[datetime, int, int]] = []
     for number, offset, line in _lines(path):
-        try:
+        with contextlib.suppress(CaptureError):
             index.append((_message(line).received_at, number, offset))
-        except CaptureError as error:
-            msg = f"{path.name}, line {number}: {error}"
-            raise CaptureError(msg) from None
-    if all(one[0] <= two[0] for one, two in pairwise(index)):
-        return read_capture(path)
-    return _by_index(path, sorted(index))
+    return sorted(index)
 
 
 def _by_index(path: Path, index: list[tuple[datetime, int, int]]) -> Iterator[RawMessage]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from connectors.files.capture import capture_results
+from connectors.files.capture import merge
 from connectors.files.detect import CAPTURE, HEAD_BYTES, detect
 from connectors.files.folder import FileEntry, Skipped, walk
 from connectors.files.split import is_splittable, split
@@ -49,18 +49,35 @@ def messages_of(
     if format != AUTO and format not in FORMATS:
         msg = f"unknown format {format!r}; choose one of {', '.join((*FORMATS, AUTO))}"
         raise ValueError(msg)
-    reading = _Reading(FORMATS.get(format), site, now, profile)
-    return (result for entry in walk(paths) for result in ([entry] if isinstance(entry, Skipped) else _read(entry, reading)))
+    return _all(list(walk(paths)), _Reading(FORMATS.get(format), site, now, profile))
+
+
+def _all(entries: list[FileEntry | Skipped], reading: _Reading) -> Iterator[RawMessage | Skipped]:
+    """Captures first, merged by their own times of receipt, then every other file, which is received now."""
+    captures = [entry for entry in entries if isinstance(entry, FileEntry) and _is_capture(entry, reading)]
+    yield from _captured(captures, reading)
+    for entry in entries:
+        if isinstance(entry, Skipped):
+            yield entry
+        elif entry not in captures:
+            yield from _read(entry, reading)
+
+
+def _is_capture(entry: FileEntry, reading: _Reading) -> bool:
+    """Whether a file is recorded traffic; one that can't be read is told when it is read."""
+    if reading.content_type is not None:
+        return False
+    try:
+        with entry.path.open("rb") as file:
+            return detect(entry.name, file.read(HEAD_BYTES)) == CAPTURE
+    except OSError:
+        return False
 
 
 def _read(entry: FileEntry, reading: _Reading) -> Iterator[RawMessage | Skipped]:
     try:
         with entry.path.open("rb") as file:
-            data = file.read(HEAD_BYTES)
-            if reading.content_type is None and detect(entry.name, data) == CAPTURE:
-                yield from _captured(entry, reading)
-                return
-            data += file.read(FILE_BYTES_MAX + 1 - len(data))
+            data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         yield Skipped(entry.name, "unreadable", f"{entry.name} can't be read: {error.strerror or error}.")
         return
@@ -90,18 +107,18 @@ def _parts(entry: FileEntry, content_type: str, data: bytes, reading: _Reading) 
             yield _message(entry.name, content_type, part.body, reading, name)
 
 
-def _captured(entry: FileEntry, reading: _Reading) -> Iterator[RawMessage | Skipped]:
-    """The messages of a capture; a line that can't be used is left out with its reason, the others go on."""
+def _captured(captures: list[FileEntry], reading: _Reading) -> Iterator[RawMessage | Skipped]:
+    """The messages of all captures by time of receipt; a line that can't be used is left out with its reason."""
+    bad: list[CaptureError] = []
     try:
-        for result in capture_results(entry.path):
-            if isinstance(result, CaptureError):
-                yield Skipped(entry.name, "bad_capture_line", f"{result}.")
-            elif result.site is None and reading.site is not None:
-                yield replace(result, site=reading.site)
-            else:
-                yield result
+        merged = merge([entry.path for entry in captures], bad)
     except OSError as error:
-        yield Skipped(entry.name, "unreadable", f"{entry.name} can't be read: {error.strerror or error}.")
+        yield Skipped("captures", "unreadable", f"a capture can't be read: {error.strerror or error}.")
+        return
+    for fault in bad:
+        yield Skipped(str(fault).split(",", 1)[0], "bad_capture_line", f"{fault}.")
+    for message in merged:
+        yield replace(message, site=reading.site) if message.site is None and reading.site is not None else message
 
 
 def _message(source: str, content_type: str, body: bytes, reading: _Reading, name: str | None = None) -> RawMessage:

@@ -74,6 +74,8 @@ class SiteProcessor:
         touched: list[CardKey] = []
         enriches = authority.before_place(event)
         if enriches is not None:
+            if event.replaces and not event.test:
+                _, _, touched = ledger.reverse(desk, _with(event, reverses=event.replaces))
             self._accept(desk, event, enriches.code, enriches.reason, was)
         elif event.kind is EventKind.REVERSAL:
             code, reason, touched = ledger.reverse(desk, event)
@@ -129,10 +131,11 @@ class SiteProcessor:
         return []
 
     def _accept(self, desk: Desk, event: StockEvent, code: str, reason: str, was: Outcome | None) -> None:
-        key = (event.site, event.event_key)
-        seen = desk.seen.get(key)
-        if seen is not None and seen.status == "held":
-            desk.seen.put(key, msgspec.structs.replace(seen, status="done"))
+        if was is not None:
+            key = (event.site, event.event_key)
+            seen = desk.seen.get(key)
+            if seen is not None and seen.status == "held":
+                desk.seen.put(key, msgspec.structs.replace(seen, status="done"))
         ids, kinds = (event.event_id,), (event.kind,)
         desk.outcome(event, Outcome.ACCEPTED, code, reason, was=was, event_ids=ids, kinds=kinds)
 

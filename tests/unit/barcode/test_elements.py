@@ -154,7 +154,7 @@ def test_brackets_that_enclose_no_element_are_refused(text, code):
 
 
 def test_check_digits_and_dates_are_evidence_lots_are_not():
-    assert evidence((GTIN, ("17", "260430"), ("10", "A1"))) == 2
+    assert evidence((GTIN, ("17", "260430"), ("10", "A1")), 2026) == 2
 
 
 @given(
