@@ -36,7 +36,8 @@ REVISIONS: Final = TableSpec("ref.revision", int)
 CODES: Final = TableSpec("ref.codes", tuple[tuple[str, str], ...])
 PLACES: Final = TableSpec("ref.places", str)
 FACILITIES: Final = TableSpec("ref.facilities", str)
-CATALOG_TABLES: Final = (*REFERENCE_TABLES.values(), REVISIONS, CODES, PLACES, FACILITIES)
+ITEM_PRODUCTS: Final = TableSpec("ref.item_products", tuple[str, ...])
+CATALOG_TABLES: Final = (*REFERENCE_TABLES.values(), REVISIONS, CODES, PLACES, FACILITIES, ITEM_PRODUCTS)
 
 NDC_TEN: Final = "ndc10"
 
@@ -56,6 +57,7 @@ class Catalog:
         self._codes: Table[tuple[CodeEntry, ...]] = state.table(CODES)
         self._places: Table[str] = state.table(PLACES)
         self._facilities: Table[str] = state.table(FACILITIES)
+        self._item_products: Table[tuple[str, ...]] = state.table(ITEM_PRODUCTS)
         self._governing: dict[tuple[str, str], Location | None] = {}
 
     def forget(self) -> None:
@@ -112,6 +114,10 @@ class Catalog:
     def supplier_items(self) -> list[SupplierItem]:
         """Everything suppliers sell, by supplier and item."""
         return [offer for _, offer in self._tables["supplier_item"].scan(())]
+
+    def products_of(self, item: str) -> tuple[str, ...]:
+        """The ids of an item's products."""
+        return self._item_products.get((item,)) or ()
 
     def has_product(self, item: str, product: str) -> bool:
         """Whether a product belongs to an item."""
@@ -195,6 +201,8 @@ class Catalog:
                 self._codes.put(key, tuple(sorted((*held, entry))))
         for place in place_keys(kind, record):
             self._places.put(place, record.path)
+        if kind == "product":
+            self._item_products.put((record.item,), tuple(sorted({*self.products_of(record.item), record.id})))
         if kind == "site":
             for facility in (record.id, *record.facility_codes):
                 self._facilities.put((facility.strip().upper(),), record.id)
@@ -208,6 +216,9 @@ class Catalog:
                 self._codes.delete(key)
         for place in place_keys(kind, record):
             self._places.delete(place)
+        if kind == "product":
+            left = tuple(other for other in self.products_of(record.item) if other != record.id)
+            self._item_products.put((record.item,), left)
         if kind == "site":
             for facility in (record.id, *record.facility_codes):
                 self._facilities.delete((facility.strip().upper(),))

@@ -123,8 +123,8 @@ def _fault_outputs(record: LogRecord, fault: HandlerFault) -> list[Output]:
     ]
     if "raw" in fields or record.topic == "raw":
         outcome = ItemOutcome(
-            source=source, raw=raw, items=1, outcome=Outcome.QUARANTINED, code="handler_fault", reason=reason, at=at,
-            site=site or None,
+            source=source, raw=raw, items=int(headers.get("items", "1")), outcome=Outcome.QUARANTINED, code="handler_fault",
+            reason=reason, at=at, site=site or None,
         )  # fmt: skip
         outputs.append(Output(OUTCOMES, key, encode(outcome), "ItemOutcome", partition=raw.partition, subject=site))
     return outputs

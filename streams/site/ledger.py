@@ -21,7 +21,7 @@ from streams.ledger.book import Posted
 from streams.ledger.fold import Thresholds
 from streams.ledger.model import CardKey, Entry, EntryKind, LotId, OrderKey, usable_at
 from streams.ledger.postings import KIND_RANK, VARIANCE, Plan, Posting, plan, stock
-from streams.site import lots
+from streams.site import lots, relabel
 from streams.site.desk import Desk, order_text
 from streams.site.par import thresholds
 from streams.site.tables import Seen, SeenEntry
@@ -44,10 +44,11 @@ class Work(msgspec.Struct, frozen=True):
 def post(desk: Desk, work: Work) -> list[CardKey]:
     """Post an event; returns the cards it touched."""
     event = work.event
+    named = lots.newly_known(desk, work)
+    touched: list[CardKey] = relabel.relabel(desk, event, work.item, named, work.product) if named else []
     lot = lots.identify(desk, work)
     made = plan(event.kind, work.quantity, lot, work.location, work.other, lot_stated=event.lot is not None)
     order: OrderKey = (to_us(event.occurred), event.device_sequence, KIND_RANK[event.kind], event.event_key, 0)
-    touched: list[CardKey] = []
     entries: list[SeenEntry] = []
     for number, posting in enumerate(made.postings):
         card: CardKey = (event.site, posting.location, work.item.id)

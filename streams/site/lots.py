@@ -37,14 +37,23 @@ def identify(desk: Desk, work: Work) -> LotId:
         return LotId(work.product, UNKNOWN_LOT, event.container or "") if work.product and event.container else _unknown(event)
     number = normalise_lot(event.lot)
     product = work.product or _product_of(desk, event.site, work.item.id, number)
-    if product:
-        key = (event.site, work.item.id, number)
-        known = desk.lot_products.get(key) or ()
-        if product not in known:
-            desk.lot_products.put(key, tuple(sorted((*known, product))))
     lot = LotId(product, number, event.container or "")
     _learn(desk, work, lot)
     return lot
+
+
+def newly_known(desk: Desk, work: Work) -> str | None:
+    """The number of the event's lot when this event is the first to name the lot's product."""
+    event = work.event
+    if not event.lot or not work.product:
+        return None
+    number = normalise_lot(event.lot)
+    key = (event.site, work.item.id, number)
+    known = desk.lot_products.get(key) or ()
+    if work.product in known:
+        return None
+    desk.lot_products.put(key, tuple(sorted((*known, work.product))))
+    return None if known else number
 
 
 def _unknown(event: object) -> LotId:
@@ -52,7 +61,10 @@ def _unknown(event: object) -> LotId:
 
 
 def _product_of(desk: Desk, site: str, item: str, number: str) -> str:
-    """The product that a lot number of an item belongs to, when only one is known."""
+    """The item's only product, or the only one that is known to have such a lot."""
+    products = desk.catalog.products_of(item)
+    if len(products) == 1:
+        return products[0]
     known = desk.lot_products.get((site, item, number)) or ()
     return known[0] if len(known) == 1 else ""
 
@@ -87,12 +99,19 @@ def _set_expiry(desk: Desk, site: str, item: str, lot: LotId, facts: LotFacts, s
     zone_name = record.zone if record else "UTC"
     learned = msgspec.structs.replace(facts, expiry=stated, expires=end_of_day_us(day, zone_name))
     desk.book.facts.put((site, item, lot.product, lot.lot), learned)
-    if record is not None:
-        for days in record.expiry_windows_days:
-            due = start_of_day_us(day, zone_name) - days * DAY_US
-            desk.schedule(due, Timer("window", (site, item, lot.product, lot.lot, str(days))))
+    schedule_windows(desk, site, item, lot, learned)
     for location, container in places_of(desk, site, item, lot):
         _schedule_expiry(desk, (site, location, item), LotId(lot.product, lot.lot, container), learned)
+
+
+def schedule_windows(desk: Desk, site: str, item: str, lot: LotId, facts: LotFacts) -> None:
+    """Have it said when the lot enters each expiry window of the site."""
+    record = desk.catalog.site(site)
+    if record is None or facts.expiry is None:
+        return
+    start = start_of_day_us(iso_date(facts.expiry), record.zone)
+    for days in record.expiry_windows_days:
+        desk.schedule(start - days * DAY_US, Timer("window", (site, item, lot.product, lot.lot, str(days))))
 
 
 def first_touch(desk: Desk, card: CardKey, lot: LotId) -> None:

@@ -48,6 +48,9 @@ def open_need(
     if item is None or quantity <= 0:
         return None
     command_id = derived_id("command", site, item_id, location, policy.kind, "", "", "", order_text(turned))
+    held = desk.commands.get((site, command_id))
+    if held is not None:
+        return _reopen(desk, held, urgency)
     lots = suggested_lots(desk, site, policy.source, item_id, quantity) if policy.source else ()
     proof: dict[str, Any] = {
         "trigger": f"usable {standing.usable} at {location} is at or below minimum {policy.minimum}"
@@ -81,6 +84,22 @@ def open_need(
     if purchase:
         _ask_network(desk, command)
     return command_id
+
+
+def _reopen(desk: Desk, held: Command, urgency: Urgency) -> str:
+    """A late event took the satisfaction back: the same need, armed by the same entry, goes on as the next revision."""
+    proof = {name: value for name, value in held.proof.items() if name != "satisfied_by"}
+    approved = any(approval.action == "approve" for approval in held.approvals)
+    if held.kind is CommandKind.PURCHASE and held.supplier is None:
+        state = CommandState.AWAITING_SUPPLIER
+    elif held.approval_role is not None and not approved:
+        state = CommandState.AWAITING_APPROVAL
+    else:
+        state = CommandState.ISSUED
+    reopened = revise(desk, held, state=state, closed_at=None, proof=proof, urgency=urgency)
+    if state is CommandState.AWAITING_SUPPLIER:
+        _ask_network(desk, reopened)
+    return held.command_id
 
 
 def suggested_lots(desk: Desk, site: str, source: str, item: str, quantity: int) -> tuple[SuggestedLot, ...]:

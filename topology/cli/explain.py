@@ -12,7 +12,7 @@ def explanation(command: dict[str, Any], movements: Sequence[dict[str, Any]]) ->
     lines = [
         _headline(command),
         f"  state      {command['state']} ({command['urgency']}), revision {command['revision']}",
-        f"  opened     {command['opened_at']} by {proof.get('armed_by', '')}",
+        f"  opened     {command['opened_at']} by {_cause(proof.get('armed_by', ''))}",
         f"  trigger    {proof.get('trigger', '')}",
         f"  arithmetic {proof.get('arithmetic', '')}",
         f"  policy     {_pairs(proof.get('policy', {}))}",
@@ -32,12 +32,23 @@ def explanation(command: dict[str, Any], movements: Sequence[dict[str, Any]]) ->
     for approval in command.get("approvals") or ():
         lines.append(f"  decided    {approval['action']} by {approval['actor']} at {approval['at']}")
     if command.get("closed_at"):
-        lines.append(f"  closed     {command['closed_at']} by {proof.get('satisfied_by', command.get('reason') or '')}")
+        by = _cause(proof["satisfied_by"]) if "satisfied_by" in proof else command.get("reason") or "a decision"
+        lines.append(f"  closed     {command['closed_at']} by {by}")
     lines += [
         f"  movement   {row['occurred']} {row['kind']} {row['quantity']} {row['from_account']} → {row['to_account']}"
         for row in movements
     ]
     return "\n".join(lines)
+
+
+def _cause(order: str) -> str:
+    """The ledger entry behind a turn, in words: its event key, or what became of a lot."""
+    key = order.split("|", 3)[-1].rsplit("|", 1)[0]
+    if key.startswith("mark|policy"):
+        return "a new par policy"
+    if key.startswith("mark|"):
+        return f"lot {key.split('|')[2]}, which expired, was recalled or was released"
+    return key
 
 
 def _headline(command: dict[str, Any]) -> str:

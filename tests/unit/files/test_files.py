@@ -216,7 +216,7 @@ def test_messages_of_a_capture_keep_what_it_says_and_take_the_site_only_when_the
     write_capture(path, [message(5), own])
     with path.open("ab") as file:
         file.write(b"{}\n")
-    bad, first, second = read([tmp_path])
+    bad, second, first = read([tmp_path])
     assert isinstance(first, RawMessage)
     assert (first.source, first.connector, first.received_at, first.site) == ("feed", "hl7", message(5).received_at, "north")
     assert second == own

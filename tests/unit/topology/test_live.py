@@ -1,0 +1,223 @@
+"""The running hub: it acknowledges only what is stored, stops acknowledging when the disk fails, and recovers by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.contract import TooLarge, Unavailable
+from schemas.raw import BODY_BYTES_MAX, RawMessage
+from schemas.topics import COMMANDS, RAW
+from tests.simulation import promises
+from tests.simulation.small_hospital import small_hospital
+from tests.unit.topology.folders import message
+from topology import live as live_module
+from topology.embedded.engine import Engine
+from topology.live import LiveHub
+from topology.local import LocalHub
+from topology.reference_files import reference_changes
+
+WAIT_SECONDS = 10.0
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveHub]:
+    """A running hub that tries to recover quickly."""
+    monkeypatch.setattr(live_module, "REOPEN_SECONDS", 0.05)
+    with LocalHub(tmp_path / "hub") as local:
+        live = LiveHub(local, timedelta(seconds=5))
+        live.start()
+        yield live
+        live.stop()
+
+
+class Disk:
+    """The store's write or sync, failing while it is told to, as a full disk does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: str, after: int = 0) -> None:
+        from topology.embedded.rocks import RocksStore
+
+        self.full = True
+        self.failed = 0
+        self._after = after
+        real: Callable[..., Any] = getattr(RocksStore, step)
+
+        def step_of(store: RocksStore, *arguments: Any) -> Any:
+            if self.full:
+                self._after -= 1
+                if self._after < 0:
+                    self.failed += 1
+                    reason = "No space left on device"
+                    raise OSError(28, reason)
+            return real(store, *arguments)
+
+        monkeypatch.setattr(RocksStore, step, step_of)
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def outcome_of(future: Future[Any]) -> Any:
+    """The result of a future or the exception it holds."""
+    return future.exception(WAIT_SECONDS) or future.result()
+
+
+def settled(hub: LiveHub) -> Engine:
+    """The engine once it has folded and synced everything."""
+    hub.call(lambda engine: engine.run_until_idle()).result(WAIT_SECONDS)
+    return hub.hub.engine
+
+
+def stored(engine: Engine) -> list[bytes]:
+    return [record.value or b"" for record in promises.records(engine, RAW) if dict(record.headers)["ce_type"] == "RawMessage"]
+
+
+def test_a_message_is_durable_when_publish_returns(hub: LiveHub) -> None:
+    asyncio.run(hub.publish(message(1)))
+    assert stored(hub.hub.engine) == [message(1).body]
+
+
+def test_many_messages_at_once_are_all_stored_each_at_its_own_place(hub: LiveHub) -> None:
+    futures = [hub.submit(message(number)) for number in range(500)]
+    places = [future.result(WAIT_SECONDS) for future in futures]
+    assert len(set(places)) == 500
+    assert sorted(stored(hub.hub.engine)) == sorted(message(number).body for number in range(500))
+
+
+def test_a_message_over_the_limit_is_refused_at_once_as_too_large(hub: LiveHub) -> None:
+    large = RawMessage(
+        body=bytes(BODY_BYTES_MAX + 1), source="feed", connector="test", content_type="x/y", received_at=message(1).received_at
+    )
+    with pytest.raises(TooLarge, match=str(BODY_BYTES_MAX)):
+        hub.submit(large)
+    assert stored(hub.hub.engine) == []
+
+
+def test_more_messages_than_may_wait_are_refused_so_that_memory_stays_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub whose engine does not run yet: the queue fills up to its bound and no further."""
+    monkeypatch.setattr(live_module, "PENDING_MESSAGES_MAX", 3)
+    with LocalHub(tmp_path) as local:
+        live = LiveHub(local, timedelta(seconds=5))
+        futures = [live.submit(message(number)) for number in range(3)]
+        with pytest.raises(Unavailable, match="3 messages wait"):
+            live.submit(message(3))
+        live.start()
+        assert all(future.result(WAIT_SECONDS) for future in futures)
+        assert live.submit(message(3)).result(WAIT_SECONDS)
+        live.stop()
+
+
+@pytest.mark.parametrize("step", ["write", "sync"])
+def test_a_full_disk_acknowledges_nothing_says_so_and_recovers_without_a_restart(
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    hub.submit(message(1)).result(WAIT_SECONDS)
+    disk = Disk(monkeypatch, step)
+    assert isinstance(outcome_of(hub.submit(message(2))), Unavailable)
+    until(lambda: hub.failing)
+    assert "can't store" in (hub.failing or "")
+    with pytest.raises(Unavailable):
+        hub.submit(message(3))
+    until(lambda: disk.failed > 2)
+    disk.full = False
+    until(lambda: hub.failing is None)
+    assert hub.submit(message(4)).result(WAIT_SECONDS)
+    found = stored(hub.hub.engine)
+    assert message(1).body in found
+    assert message(4).body in found
+    assert message(3).body not in found
+    assert len(set(found)) == len(found)
+
+
+def test_messages_that_wait_when_the_disk_fails_are_all_refused_none_is_left_hanging(
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, "sync")
+    futures = []
+    for number in range(200):
+        try:
+            futures.append(hub.submit(message(number)))
+        except Unavailable:
+            break
+    assert futures
+    assert all(isinstance(outcome_of(future), Unavailable) for future in futures)
+    disk.full = False
+    until(lambda: hub.failing is None)
+
+
+def test_a_disk_that_fails_while_folding_changes_nothing_in_the_end(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages resent after every refusal: outcomes, movements and commands as exact as without the failure."""
+    hospital = small_hospital(21, messages=30)
+    hub.broadcast_reference(reference_changes([*hospital.reference, *hospital.late_reference], 1))
+    queue = [one for messages in hospital.feeds.values() for one in messages]
+    disk = Disk(monkeypatch, "write", after=15)
+    for one in queue:
+        end = time.monotonic() + WAIT_SECONDS
+        while True:
+            assert time.monotonic() < end
+            try:
+                hub.submit(one).result(WAIT_SECONDS)
+                break
+            except Unavailable:
+                if disk.failed > 1:
+                    disk.full = False
+                time.sleep(0.02)
+    disk.full = False
+    until(lambda: hub.failing is None)
+    engine = settled(hub)
+    assert disk.failed
+    promises.check_movements(engine)
+    promises.check_outcomes(engine)
+    assert {one.body for one in queue} == set(stored(engine))
+    assert list(promises.values(engine, COMMANDS))
+
+
+def test_a_disk_that_fails_while_reference_is_loaded_is_told_to_the_loader_and_leaves_nothing_half_done(
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was being folded when the store failed is folded again from what is durable, never on top of itself."""
+    hospital = small_hospital(22, messages=30)
+    hub.broadcast_reference(reference_changes(hospital.reference, 1))
+    for queue in hospital.feeds.values():
+        for one in queue:
+            hub.submit(one).result(WAIT_SECONDS)
+    held = promises.check_outcomes(settled(hub))["held"]
+    assert held
+    late = reference_changes(hospital.late_reference, len(hospital.reference) + 1)
+    disk = Disk(monkeypatch, "write", after=1)
+    with pytest.raises(Exception, match=r"store|space"):
+        hub.broadcast_reference(late)
+    disk.full = False
+    until(lambda: hub.failing is None)
+    hub.submit(message(1)).result(WAIT_SECONDS)
+    engine = settled(hub)
+    promises.check_movements(engine)
+    assert promises.check_outcomes(engine)["held"] in (0, held)
+
+
+def test_a_stopping_hub_finishes_what_it_took_and_refuses_the_rest(tmp_path: Path) -> None:
+    with LocalHub(tmp_path) as local:
+        live = LiveHub(local, timedelta(seconds=5))
+        live.start()
+        futures = [live.submit(message(number)) for number in range(100)]
+        live.stop()
+        answers = [outcome_of(future) for future in futures]
+        with pytest.raises(Unavailable, match="stopping"):
+            live.submit(message(100))
+        kept = [number for number, answer in enumerate(answers) if isinstance(answer, tuple)]
+        assert sorted(stored(local.engine)) == sorted(message(number).body for number in kept)
+        assert kept
