@@ -21,7 +21,7 @@ from streams.ledger.book import Posted
 from streams.ledger.fold import Thresholds
 from streams.ledger.model import CardKey, Entry, EntryKind, LotId, OrderKey, usable_at
 from streams.ledger.postings import KIND_RANK, VARIANCE, Plan, Posting, plan, stock
-from streams.site import lots, relabel
+from streams.site import countback, lots, relabel
 from streams.site.desk import Desk, order_text
 from streams.site.par import thresholds
 from streams.site.tables import Seen, SeenEntry
@@ -39,6 +39,8 @@ class Work(msgspec.Struct, frozen=True):
     location: str
     other: str | None
     quantity: int
+    begin: int | None = None
+    """What the place held right before, in base units, where the event states it."""
 
 
 def post(desk: Desk, work: Work) -> list[CardKey]:
@@ -50,17 +52,27 @@ def post(desk: Desk, work: Work) -> list[CardKey]:
     made = plan(event.kind, work.quantity, lot, work.location, work.other, lot_stated=event.lot is not None)
     order: OrderKey = (to_us(event.occurred), event.device_sequence, KIND_RANK[event.kind], event.event_key, 0)
     entries: list[SeenEntry] = []
-    for number, posting in enumerate(made.postings):
+    for number, posting in enumerate((*_counted_before(work), *made.postings)):
         card: CardKey = (event.site, posting.location, work.item.id)
         place: OrderKey = (*order[:4], number)
         _write(desk, work, card, place, posting)
         entries.append(SeenEntry(posting.location, work.item.id, place))
         touched.append(card)
+    if touched:
+        countback.watch(desk, event, work.item, (event.site, work.location, work.item.id), order, work.begin)
     _outside(desk, work, made)
     _remember(desk, event, work.item.id, made, tuple(entries))
     if event.kind in _GIVEN:
         _given_unusable(desk, work, lot)
     return list(dict.fromkeys(touched))
+
+
+def _counted_before(work: Work) -> tuple[Posting, ...]:
+    """A begin count that a person verified is a count of the whole place right before the event."""
+    if work.begin is None or not work.event.begin_count_verified:
+        return ()
+    kind = EntryKind.COUNT if work.begin else EntryKind.ZERO
+    return (Posting(work.location, kind, work.begin, None, VARIANCE, stock(work.location), whole_card=True),)
 
 
 def _write(desk: Desk, work: Work, card: CardKey, order: OrderKey, posting: Posting) -> None:

@@ -66,7 +66,7 @@ def _satisfied(desk: Desk, card: CardKey, need: Need, standing: Card) -> OrderKe
 def _open_or_wait(desk: Desk, card: CardKey, policy: ParPolicy, standing: Card, turned: OrderKey) -> None:
     urgency = levels.urgency_of(policy, standing.usable)
     if urgency is Urgency.ROUTINE:
-        due_us = turned[0] + _lateness_us(desk, card[0], policy)
+        due_us = turned[0] + lateness_us(desk, card)
         if due_us > desk.now_us:
             desk.schedule(due_us, Timer("need", card))
             return
@@ -75,9 +75,10 @@ def _open_or_wait(desk: Desk, card: CardKey, policy: ParPolicy, standing: Card, 
         desk.needs.put(card, Need(command_id, turned))
 
 
-def _lateness_us(desk: Desk, site: str, policy: ParPolicy) -> int:
-    """How long a routine need waits for events that are still on their way."""
-    if policy.lateness_minutes is not None:
+def lateness_us(desk: Desk, card: CardKey) -> int:
+    """How long a card waits for events that are still on their way."""
+    policy = desk.catalog.policy(*card)
+    if policy is not None and policy.lateness_minutes is not None:
         return policy.lateness_minutes * MINUTE_US
-    record = desk.catalog.site(site)
+    record = desk.catalog.site(card[0])
     return (record.lateness_minutes if record else LATENESS_MINUTES_DEFAULT) * MINUTE_US

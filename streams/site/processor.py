@@ -14,7 +14,21 @@ from schemas.kinds import EventKind, Outcome
 from schemas.log import LogRecord, Output
 from schemas.topics import SITE_LOG
 from streams.ledger.model import CardKey
-from streams.site import authority, controlled, demand, holds, identity, kpi, ledger, network_feed, orders, par, recall, timers
+from streams.site import (
+    authority,
+    controlled,
+    countback,
+    demand,
+    holds,
+    identity,
+    kpi,
+    ledger,
+    network_feed,
+    orders,
+    par,
+    recall,
+    timers,
+)
 from streams.site.desk import NOW, Desk
 from streams.site.resolve import Missing, base_units, resolve_item, resolve_place
 from streams.site.tables import SITE_TABLES, Held, SourceState
@@ -105,7 +119,8 @@ class SiteProcessor:
         touched: list[CardKey] = []
         if event.replaces:
             _, _, touched = ledger.reverse(desk, _with(event, reverses=event.replaces))
-        work = ledger.Work(event, resolved.item, resolved.product, place, other, quantity)
+        begin = countback.begin_units(desk, event, resolved, place)
+        work = ledger.Work(event, resolved.item, resolved.product, place, other, quantity, begin)
         touched = [*touched, *ledger.post(desk, work)]
         controlled.check(desk, event, resolved.item, place)
         demand.note(desk, (event.site, place, resolved.item.id), event.kind, quantity, to_us(event.occurred))

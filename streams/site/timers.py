@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.reference import Site
 from streams.ledger.model import CardKey, LotId
-from streams.site import ledger, lots
+from streams.site import countback, ledger, lots
 from streams.site.desk import TIMER_PENDING, Desk
 from streams.site.par import thresholds
 from streams.site.tables import Timer
@@ -55,6 +55,9 @@ def _fire(desk: Desk, due_us: int, timer: Timer) -> list[CardKey]:
             return [card]
         case "window":
             _enter_window(desk, timer)
+            return []
+        case "count":
+            countback.check(desk, timer)
             return []
         case "need":
             site, location, item_id = timer.subject

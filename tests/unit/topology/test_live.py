@@ -24,12 +24,12 @@ from topology.live import LiveHub
 from topology.local import LocalHub
 from topology.reference_files import reference_changes
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 5.0
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveHub]:
-    """A running hub that tries to recover quickly."""
+    """A running hub that tries to recover quickly, and gives up quickly where it can't."""
     monkeypatch.setattr(live_module, "REOPEN_SECONDS", 0.05)
     with LocalHub(tmp_path / "hub") as local:
         live = LiveHub(local, timedelta(seconds=5))
@@ -143,6 +143,34 @@ def test_a_full_disk_acknowledges_nothing_says_so_and_recovers_without_a_restart
     assert len(set(found)) == len(found)
 
 
+def test_a_store_that_cannot_be_opened_for_a_while_is_tried_again_until_it_can(
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk fails the opening as well as the writing, more than once."""
+    from topology.embedded import folder as folder_module
+    from topology.errors import FolderRefusedError
+
+    real = folder_module.RocksStore
+    refusals: list[Path] = []
+
+    def opened(path: Path, *, create: bool) -> Any:
+        if len(refusals) < 3:
+            refusals.append(path)
+            reason = "No space left on device"
+            raise FolderRefusedError(reason)
+        return real(path, create=create)
+
+    hub.submit(message(1)).result(WAIT_SECONDS)
+    monkeypatch.setattr(folder_module, "RocksStore", opened)
+    disk = Disk(monkeypatch, "write")
+    assert isinstance(outcome_of(hub.submit(message(2))), Unavailable)
+    disk.full = False
+    until(lambda: hub.failing is None)
+    assert len(refusals) == 3
+    assert hub.submit(message(3)).result(WAIT_SECONDS)
+    assert {message(1).body, message(3).body} <= set(stored(settled(hub)))
+
+
 def test_messages_that_wait_when_the_disk_fails_are_all_refused_none_is_left_hanging(
     hub: LiveHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,8 +214,9 @@ def test_a_disk_that_fails_while_folding_changes_nothing_in_the_end(hub: LiveHub
     assert list(promises.values(engine, COMMANDS))
 
 
+@pytest.mark.parametrize("writes", range(0, 22, 3))
 def test_a_disk_that_fails_while_reference_is_loaded_is_told_to_the_loader_and_leaves_nothing_half_done(
-    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     """What was being folded when the store failed is folded again from what is durable, never on top of itself."""
     hospital = small_hospital(22, messages=30)
@@ -198,9 +227,10 @@ def test_a_disk_that_fails_while_reference_is_loaded_is_told_to_the_loader_and_l
     held = promises.check_outcomes(settled(hub))["held"]
     assert held
     late = reference_changes(hospital.late_reference, len(hospital.reference) + 1)
-    disk = Disk(monkeypatch, "write", after=1)
-    with pytest.raises(Exception, match=r"store|space"):
+    disk = Disk(monkeypatch, "write", after=writes)
+    with pytest.raises((Unavailable, OSError)):
         hub.broadcast_reference(late)
+    assert disk.failed
     disk.full = False
     until(lambda: hub.failing is None)
     hub.submit(message(1)).result(WAIT_SECONDS)
