@@ -45,7 +45,7 @@ class DataFolder:
             raise FolderRefusedError(msg) from None
         try:
             self.marker = _draft_marker(path) if new else _check_marker(path)
-            self.patient_key = _secret(path)
+            self.patient_key = _secret(path, new=new)
             self.store = RocksStore(path, create=new)
             if new:
                 (path / _DRAFT).replace(path / _MARKER)
@@ -85,10 +85,10 @@ class DataFolder:
 def running_hub(path: Path) -> dict[str, Any] | None:
     """Address of the hub that runs on a folder, or None. A left-over of a killed hub does not count: its lock is free."""
     try:
-        address: dict[str, Any] = json.loads((path / _ADDRESS).read_text(encoding="utf-8"))
+        address = json.loads((path / _ADDRESS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return address if is_locked(path) else None
+    return address if isinstance(address, dict) and is_locked(path) else None
 
 
 def is_locked(path: Path) -> bool:
@@ -151,11 +151,15 @@ def _check_marker(path: Path) -> dict[str, Any]:
     return marker
 
 
-def _secret(path: Path) -> bytes:
-    """The secret of the patient hash, made once, readable by the owner only."""
+def _secret(path: Path, *, new: bool) -> bytes:
+    """The secret of the patient hash, made once, readable by the owner only. With another key one patient would become two."""
     target = path / _KEY_FILE
-    if target.exists():
-        return target.read_bytes()
+    if target.exists() and len(key := target.read_bytes()) == _SECRET_BYTES:
+        return key
+    if not new:
+        msg = f"{target} is missing or damaged, and without it patients can't be recognised again: restore it from a backup"
+        raise FolderRefusedError(msg)
+    target.unlink(missing_ok=True)
     key = secrets.token_bytes(_SECRET_BYTES)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -30,6 +30,10 @@ class RocksStore:
         if not create and not (database / "CURRENT").exists():
             msg = f"{path} is a hub's folder but its database is incomplete (no CURRENT file): restore it from a backup"
             raise FolderRefusedError(msg)
+        self._synced_path = path / _SYNCED_FILE
+        if create:
+            _write_synced(self._synced_path, 0)
+        synced = _read_synced(self._synced_path)
         try:
             families: dict[str, Options] = {family: _options(create=create) for family in FAMILIES}
             self._db = Rdict(str(database), _options(create=create), column_families=families)
@@ -41,8 +45,7 @@ class RocksStore:
         self._unsynced = WriteOptions()
         self._unsynced.sync = False
         self._commit = int.from_bytes(self.get("meta", COMMIT_KEY) or b"", "big")
-        self._synced_path = path / _SYNCED_FILE
-        synced = _read_synced(self._synced_path)
+        self._synced_file = os.open(self._synced_path, os.O_RDWR)
         if self._commit < synced:
             self.close()
             msg = (
@@ -50,7 +53,6 @@ class RocksStore:
                 "durable records are missing (a damaged or deleted log file); restore it from a backup"
             )
             raise FolderRefusedError(msg)
-        self._synced_file = os.open(self._synced_path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def get(self, family: Family, key: bytes) -> bytes | None:
         """The value of a key."""
@@ -88,7 +90,7 @@ class RocksStore:
     def sync(self) -> None:
         """Sync the write-ahead log to disk; then note the commit number outside the database."""
         self._db.flush_wal(sync=True)
-        os.pwrite(self._synced_file, b"%020d\n" % self._commit, 0)
+        os.pwrite(self._synced_file, _synced_text(self._commit), 0)
 
     def close(self) -> None:
         """Close the database. Column families keep it open (and locked) until the last of them is let go."""
@@ -112,11 +114,22 @@ def _options(*, create: bool) -> Options:
     return options
 
 
+def _synced_text(commit: int) -> bytes:
+    return b"%020d\n" % commit
+
+
+def _write_synced(path: Path, commit: int) -> None:
+    """Note a commit number durably, before there is anything it could be compared with."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(_synced_text(commit))
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _read_synced(path: Path) -> int:
-    """The commit number that was durable at the last sync; 0 before the first."""
-    if not path.exists():
-        return 0
-    text = path.read_bytes().strip()
+    """The commit number that was durable at the last sync. A missing file is damage: it was written when the folder was made."""
+    text = path.read_bytes().strip() if path.exists() else b""
     if not text.isdigit():
         msg = f"{path} does not hold a commit number: restore the folder from a backup"
         raise FolderRefusedError(msg)
