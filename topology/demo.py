@@ -55,7 +55,7 @@ def _prepare(
         plan = _plan(settings.data, {"seed": seed, "beds": beds, "start": first.isoformat()})
         knobs = Knobs(
             seed=int(plan["seed"]), sites=SITES, beds=int(plan["beds"]), days=LIVE_DAYS, duplicates=0.01, reorder_minutes=2,
-            start=datetime.fromisoformat(str(plan["start"])).date(),
+            miscounts=0.05, wrong_codes=0.0005, start=datetime.fromisoformat(str(plan["start"])).date(),
         )  # fmt: skip
         if not hub.folder.stamped("demo-reference"):
             _load_reference(hub, knobs)

@@ -208,6 +208,8 @@ class LiveHub:
         while not self._stop.is_set():
             self._changed.wait(PROJECTION_PERIOD_SECONDS * 4)
             self._changed.clear()
+            if self.failing is not None:
+                continue
             try:
                 project(self.hub.engine, self.hub.projection)
             except Exception as error:  # noqa: BLE001  # the projection is derived: it is tried again from its own position

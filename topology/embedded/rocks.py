@@ -93,7 +93,9 @@ class RocksStore:
         os.pwrite(self._synced_file, _synced_text(self._commit), 0)
 
     def close(self) -> None:
-        """Close the database. Column families keep it open (and locked) until the last of them is let go."""
+        """Close the database. Column families keep it open (and locked) until the last of them is let go. Twice is no error."""
+        if not self._families:
+            return
         for family in self._families.values():
             family.close()
         self._families.clear()
