@@ -7,10 +7,12 @@ msgspec decodes and encodes the same type inside the hub, where the data has alr
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Generic, TypeVar, dataclass_transform
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, Generic, TypeVar, dataclass_transform, get_type_hints
 
 import msgspec
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ def encode(value: object) -> bytes:
 class Codec(Generic[T]):
     """Decoder, validator and schema of one contract type."""
 
-    __slots__ = ("_adapter", "_decoder", "name", "type")
+    __slots__ = ("_adapter", "_checker", "_decoder", "name", "type")
 
     def __init__(self, type_: type[T]) -> None:
         """`type_` is a dataclass made by `contract`."""
@@ -46,6 +48,7 @@ class Codec(Generic[T]):
         self.name = type_.__name__
         self._decoder = msgspec.json.Decoder(type_)
         self._adapter: TypeAdapter[T] | None = None
+        self._checker: Callable[[T], object] | None = None
 
     @property
     def adapter(self) -> TypeAdapter[T]:
@@ -68,6 +71,28 @@ class Codec(Generic[T]):
         """Validate JSON text that came from outside. Raises `pydantic.ValidationError`."""
         return self.adapter.validate_json(data)
 
+    def check(self, value: T) -> None:
+        """Validate an instance that was built from what came from outside. Raises `pydantic.ValidationError`.
+
+        Its fields are validated as they stand, which costs a fifth of reading its JSON into a second instance; the JSON is
+        read only to say what is wrong.
+        """
+        if self._checker is None:
+            self._checker = _checker(self.type)
+        try:
+            self._checker(value)
+        except ValidationError:
+            self.adapter.validate_json(encode(value))
+
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema (2020-12) of the type as it is written by `encode`."""
         return self.adapter.json_schema(mode="serialization")
+
+
+def _checker(type_: type[Any]) -> Callable[[Any], object]:
+    """A function that validates the fields of an instance of a contract type, nested contracts included."""
+    names = [field.name for field in dataclasses.fields(type_)]
+    types = get_type_hints(type_, include_extras=True)
+    fields = TypeAdapter(tuple[tuple(types[name] for name in names)], config=ConfigDict(revalidate_instances="always"))  # type: ignore[misc]  # built from the type
+    validate, values_of = fields.validator.validate_python, attrgetter(*names)
+    return lambda value: validate(values_of(value))

@@ -144,6 +144,7 @@ def lookup_key(system: str, value: str) -> tuple[str, str]:
     return name, text.upper()
 
 
+@lru_cache(maxsize=65_536)
 def normalise_lot(text: str) -> str:
     """A lot number for comparison: upper case, without blanks and hyphens; leading zeros count."""
     return "".join(text.split()).replace("-", "").upper()

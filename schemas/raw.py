@@ -10,6 +10,8 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -59,13 +61,22 @@ class RawRef:
 
 
 _HEADER_FIELDS: Final = ("source", "connector", "content_type", "profile", "site", "peer", "name")
+_header_values: Final = attrgetter(*_HEADER_FIELDS)
+
+FEEDS_KEPT_MAX: Final = 1024
+"""A hub has few feeds: the headers that all messages of a feed share are kept of this many."""
 
 
 def raw_headers(message: RawMessage) -> tuple[tuple[str, str], ...]:
     """The headers under which a raw message stands in the log; the body is the record's value, byte for byte."""
-    named = ((name, getattr(message, name)) for name in _HEADER_FIELDS)
-    stated = tuple((name, value) for name, value in named if value is not None)
+    stated = _stated(*_header_values(message))
     return (*stated, ("received_at", message.received_at.isoformat()), ("sha256", message.sha256))
+
+
+@lru_cache(maxsize=FEEDS_KEPT_MAX)
+def _stated(*values: str | None) -> tuple[tuple[str, str], ...]:
+    """The headers of the fields that have a value."""
+    return tuple((name, value) for name, value in zip(_HEADER_FIELDS, values, strict=True) if value is not None)
 
 
 def from_headers(headers: dict[str, str], body: bytes) -> RawMessage:

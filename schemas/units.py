@@ -6,6 +6,7 @@ Spellings come from UCUM, HL7 table 0292 usage and ANSI X12 element 355.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 _SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
@@ -45,6 +46,7 @@ _CANONICAL: Final = {spelling: name for name, spellings in _SPELLINGS.items() fo
 KNOWN_UNITS: Final = frozenset(_SPELLINGS)
 
 
+@lru_cache(maxsize=4_096)
 def canonical_unit(text: str) -> str:
     """The one name of a unit, or the text itself (trimmed, lower case) when it is not known."""
     key = text.strip().lower()

@@ -34,7 +34,7 @@ REFERENCE_TABLES: Final[dict[str, TableSpec]] = {
 }
 REVISIONS: Final = TableSpec("ref.revision", int)
 CODES: Final = TableSpec("ref.codes", tuple[tuple[str, str], ...])
-PLACES: Final = TableSpec("ref.places", str)
+PLACES: Final = TableSpec("ref.places", tuple[str, ...])
 FACILITIES: Final = TableSpec("ref.facilities", str)
 ITEM_PRODUCTS: Final = TableSpec("ref.item_products", tuple[str, ...])
 CATALOG_TABLES: Final = (*REFERENCE_TABLES.values(), REVISIONS, CODES, PLACES, FACILITIES, ITEM_PRODUCTS)
@@ -55,7 +55,7 @@ class Catalog:
         self._tables: dict[str, Table[Any]] = {name: state.table(spec) for name, spec in REFERENCE_TABLES.items()}
         self._revisions: Table[int] = state.table(REVISIONS)
         self._codes: Table[tuple[CodeEntry, ...]] = state.table(CODES)
-        self._places: Table[str] = state.table(PLACES)
+        self._places: Table[tuple[str, ...]] = state.table(PLACES)
         self._facilities: Table[str] = state.table(FACILITIES)
         self._item_products: Table[tuple[str, ...]] = state.table(ITEM_PRODUCTS)
         self._governing: dict[tuple[str, str], Location | None] = {}
@@ -147,9 +147,9 @@ class Catalog:
         self._governing[key] = found
         return found
 
-    def place(self, site: str, code: str) -> str | None:
-        """The path that a code of a place names at a site: a registered path itself, or one of a location's codes."""
-        return self._places.get((site, code.strip().upper()))
+    def places(self, site: str, code: str) -> tuple[str, ...]:
+        """The paths that a code names at a site: a registered path itself, or codes of locations. Several are ambiguous."""
+        return self._places.get((site, code.strip().upper())) or ()
 
     def locations(self, site: str) -> list[Location]:
         """The registered places of a site, by path."""
@@ -159,7 +159,8 @@ class Catalog:
         """Items (and products) that a code may mean: none, one, or several when it is ambiguous."""
         system, value = lookup_key(code.system, code.value)
         if system == ITEM:
-            return ((value, ""),) if self.item(value) else ()
+            named = code.value.strip()
+            return ((named, ""),) if self.item(named) else ()
         found = self._codes.get((system, value)) or self._codes.get((site_scoped(system, site), value))
         if not found and system == NDC and len(value) == 10:
             found = self._codes.get((NDC_TEN, value))
@@ -173,6 +174,11 @@ class Catalog:
     def revision(self, kind: str, id_: str) -> int:
         """The revision of a record as held here; 0 when it was never seen."""
         return self._revisions.get((kind, id_)) or 0
+
+    def record(self, change: ReferenceChange) -> Any:
+        """The record a change speaks of, as it is held now; None when there is none."""
+        table = self._tables.get(change.kind)
+        return None if table is None else table.get(_key_of(change))
 
     def apply(self, change: ReferenceChange) -> bool:
         """Take a change in; False when it is not newer than what is held (it then changes nothing)."""
@@ -200,7 +206,7 @@ class Catalog:
             if entry not in held:
                 self._codes.put(key, tuple(sorted((*held, entry))))
         for place in place_keys(kind, record):
-            self._places.put(place, record.path)
+            self._places.put(place, tuple(sorted({*(self._places.get(place) or ()), record.path})))
         if kind == "product":
             self._item_products.put((record.item,), tuple(sorted({*self.products_of(record.item), record.id})))
         if kind == "site":
@@ -215,7 +221,7 @@ class Catalog:
             else:
                 self._codes.delete(key)
         for place in place_keys(kind, record):
-            self._places.delete(place)
+            self._places.put(place, tuple(path for path in self._places.get(place) or () if path != record.path))
         if kind == "product":
             left = tuple(other for other in self.products_of(record.item) if other != record.id)
             self._item_products.put((record.item,), left)

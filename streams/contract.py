@@ -102,7 +102,8 @@ def _fault_outputs(record: LogRecord, fault: HandlerFault) -> list[Output]:
     """Quarantine, outcome and case of an event whose handling raised."""
     headers = headers_of(record)
     fields = _event_fields(record)
-    raw = RawRef(**fields["raw"]) if "raw" in fields else RawRef(partition=record.partition, offset=record.offset)
+    stated = fields.get("raw")
+    raw = RawRef(**stated) if isinstance(stated, dict) else RawRef(partition=record.partition, offset=record.offset)
     site = str(fields.get("site") or headers.get("site") or "")
     source = str(fields.get("source") or headers.get("source") or record.topic)
     at = datetime.fromisoformat(headers["ce_time"]) if "ce_time" in headers else from_us(0)
@@ -121,7 +122,7 @@ def _fault_outputs(record: LogRecord, fault: HandlerFault) -> list[Output]:
         Output(QUARANTINE, key, encode(quarantined), "Quarantined", partition=raw.partition, subject=site),
         Output(CASES, encode_key((site, case.case_id)), encode(case), "Case", site, subject=site),
     ]
-    if "raw" in fields or record.topic == "raw":
+    if isinstance(stated, dict) or record.topic == "raw":
         outcome = ItemOutcome(
             source=source, raw=raw, items=int(headers.get("items", "1")), outcome=Outcome.QUARANTINED, code="handler_fault",
             reason=reason, at=at, site=site or None,

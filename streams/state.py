@@ -17,7 +17,7 @@ from schemas.keys import Key, decode_key, encode_key, prefix_end
 
 V = TypeVar("V")
 
-CACHE_ENTRIES_MAX: Final = 200_000
+CACHE_ENTRIES_MAX: Final = 20_000
 """Decoded values a table keeps between batches; beyond it the cache is dropped and filled again on demand."""
 
 Change = tuple[str, bytes, bytes | None]
@@ -48,7 +48,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")
 class Table(Generic[V]):
     """One table. Keys are tuples of strings and integers; `scan` follows their order."""
 
-    __slots__ = ("_backend", "_cache", "_decoder", "_dirty", "_dirty_keys", "_undo", "name")
+    __slots__ = ("_backend", "_cache", "_decoder", "_dirty", "_dirty_keys", "_keys", "_undo", "name")
 
     def __init__(self, spec: TableSpec, backend: Backend, undo: list[tuple[Table[Any], Key, Any]]) -> None:
         """`undo` is the state's shared undo log."""
@@ -57,6 +57,7 @@ class Table(Generic[V]):
         self._decoder = msgspec.msgpack.Decoder(spec.type)
         self._cache: dict[Key, V | None] = {}
         self._dirty: dict[Key, bytes] = {}
+        self._keys: dict[bytes, Key] = {}
         self._dirty_keys: list[bytes] = []
         self._undo = undo
 
@@ -85,6 +86,7 @@ class Table(Generic[V]):
             self._undo.append((self, key, _MISSING))
             encoded = encode_key(key)
             self._dirty[key] = encoded
+            self._keys[encoded] = key
             insort(self._dirty_keys, encoded)
         self._cache[key] = value
 
@@ -94,13 +96,14 @@ class Table(Generic[V]):
             self._cache[key] = before
             return
         encoded = self._dirty.pop(key)
+        del self._keys[encoded]
         del self._dirty_keys[bisect_left(self._dirty_keys, encoded)]
         self._cache.pop(key, None)
 
     def scan(self, prefix: Key, *, start: Key | None = None, reverse: bool = False) -> Iterator[tuple[Key, V]]:
         """Pairs whose key begins with `prefix`, in key order; from `start` on (backwards: before `start`).
 
-        Writes made while a scan is open are not seen by it.
+        Copy a scan (`list`) before writing to keys it may still give.
         """
         low = encode_key(prefix)
         high = prefix_end(low)
@@ -122,6 +125,7 @@ class Table(Generic[V]):
     def _merged(self, mine: list[bytes], committed: Iterator[tuple[bytes, bytes]], *, reverse: bool) -> Iterator[tuple[Key, V]]:
         """Buffered and committed pairs in one order; a buffered write hides the committed value."""
         at = 0
+        keys = self._keys
         pair = next(committed, None)
         while at < len(mine) or pair is not None:
             if pair is not None and (at >= len(mine) or ((pair[0] > mine[at]) if reverse else (pair[0] < mine[at]))):
@@ -130,7 +134,7 @@ class Table(Generic[V]):
                 continue
             if pair is not None and pair[0] == mine[at]:
                 pair = next(committed, None)
-            key = decode_key(mine[at])
+            key = keys[mine[at]]
             value = self._cache[key]
             at += 1
             if value is not None:
@@ -145,14 +149,14 @@ class Table(Generic[V]):
 
     def changes(self) -> Iterator[Change]:
         """Buffered writes in key order."""
-        by_encoded = {encoded: key for key, encoded in self._dirty.items()}
         for encoded in self._dirty_keys:
-            value = self._cache[by_encoded[encoded]]
+            value = self._cache[self._keys[encoded]]
             yield self.name, encoded, None if value is None else _ENCODER.encode(value)
 
     def clean(self) -> None:
         """The buffered writes are durable now."""
         self._dirty.clear()
+        self._keys.clear()
         self._dirty_keys.clear()
         if len(self._cache) > CACHE_ENTRIES_MAX:
             self._cache.clear()
@@ -176,11 +180,19 @@ class State:
         """Writes from here on can be taken back together."""
         self._undo.clear()
 
+    def savepoint(self) -> int:
+        """A point inside the event that `rollback_to` can return to."""
+        return len(self._undo)
+
+    def rollback_to(self, point: int) -> None:
+        """Take back every write since a savepoint."""
+        while len(self._undo) > point:
+            table, key, before = self._undo.pop()
+            table.revert(key, before)
+
     def rollback_event(self) -> None:
         """Take back every write since `begin_event`."""
-        for table, key, before in reversed(self._undo):
-            table.revert(key, before)
-        self._undo.clear()
+        self.rollback_to(0)
 
     def changes(self) -> list[Change]:
         """All buffered writes, by table name and key: the same events give the same bytes."""

@@ -44,6 +44,12 @@ def start_of_day_us(day: date, zone_name: str) -> int:
     return to_us(datetime.combine(day, time(), zone(zone_name)))
 
 
+@lru_cache(maxsize=65_536)
+def iso_date(text: str) -> date:
+    """The date of an ISO 8601 text."""
+    return date.fromisoformat(text)
+
+
 def local_date(us: int, zone_name: str) -> date:
     """The site's calendar date of an instant."""
     return from_us(us).astimezone(zone(zone_name)).date()

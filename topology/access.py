@@ -108,8 +108,11 @@ class ApiAccess:
 
 
 @contextmanager
-def open_access(data: Path) -> Iterator[FolderAccess | ApiAccess]:
-    """Reach the hub of a folder, whichever way is open. Raises `HubError` with what to do when neither is."""
+def open_access(data: Path, *, create: bool = False) -> Iterator[FolderAccess | ApiAccess]:
+    """Reach the hub of a folder, whichever way is open. Raises `HubError` with what to do when neither is.
+
+    Only commands that bring something in make a folder (`create`): a mistyped name must not answer with an empty hub.
+    """
     running = running_hub(data)
     if running is not None:
         access = ApiAccess(str(running["url"]), str(running.get("token", "")))
@@ -118,5 +121,8 @@ def open_access(data: Path) -> Iterator[FolderAccess | ApiAccess]:
         finally:
             access.close()
         return
+    if not create and not data.exists():
+        msg = f"there is no hub's folder {data}: name it with --data, or make it with `wardstock reference load`"
+        raise InputRefusedError(msg)
     with LocalHub(data) as hub:
         yield FolderAccess(hub)

@@ -22,7 +22,6 @@ from topology.live import LiveHub
 from topology.metrics import metrics_text
 from topology.outcomes import OutcomeReader, line
 from topology.query import run_query
-from topology.reference_files import reference_changes
 from topology.reference_known import known_ids
 
 INGEST_WAIT_SECONDS: Final = 50.0
@@ -98,9 +97,10 @@ def _load(live: LiveHub) -> Any:
             ]
         except (ValueError, KeyError, TypeError) as error:
             raise HTTPException(400, f"the records can't be used: {type(error).__name__}") from None
-        changes = reference_changes(records, live.hub.next_revision())
-        await asyncio.to_thread(live.broadcast_reference, changes)
-        return {"loaded": len(changes)}
+        try:
+            return {"loaded": await asyncio.to_thread(live.load_reference, records)}
+        except PublishError as error:
+            raise HTTPException(503, str(error)) from None
 
     return load
 

@@ -18,11 +18,13 @@ from typing import Any, Final
 import structlog
 
 from connectors.contract import TooLarge, Unavailable
-from schemas.events import ReferenceChange, Tick
+from schemas.events import Tick
 from schemas.raw import BODY_BYTES_MAX, RawMessage
+from schemas.topics import REFERENCE
 from topology.embedded.engine import Engine
 from topology.local import LocalHub, project
 from topology.processors import build_processors
+from topology.reference_files import ReferenceRecord, reference_changes
 from topology.ticks import TickGrid
 
 PENDING_MESSAGES_MAX: Final = 10_000
@@ -113,15 +115,21 @@ class LiveHub:
         self._queue.put(call)
         return call.future
 
-    def broadcast_reference(self, changes: Sequence[ReferenceChange]) -> None:
-        """Load reference changes and wait until every partition has them."""
+    def load_reference(self, records: Sequence[ReferenceRecord]) -> int:
+        """Load reference records and wait until every partition has them; returns how many.
 
-        def load(engine: Engine) -> None:
+        Revisions are given in the engine's thread, so that two loads at once never share one.
+        """
+
+        def load(engine: Engine) -> int:
+            changes = reference_changes(records, engine.ends(REFERENCE)[0] + 1)
             engine.broadcast(changes)
             engine.run_until_idle()
+            return len(changes)
 
-        self.call(load).result()
+        count: int = self.call(load).result()
         self._changed.set()
+        return count
 
     def now(self) -> datetime:
         """The time of day; the hub is the one place that knows it."""

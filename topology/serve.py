@@ -47,7 +47,7 @@ async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], 
     app.include_router(feeds_router(live.publish, live.now, FeedSettings(site=settings.default_site)))
     app.include_router(local_api(live, token))
     mount_tower(app, hub.views, title=settings.title, refresh_seconds=2.0, now=live.now)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -69,7 +69,6 @@ async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], 
             await asyncio.gather(extra, return_exceptions=True)
         await mllp.stop()
         server.should_exit = True
-        server.force_exit = True
         await web
     finally:
         await asyncio.to_thread(live.stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(config: Path | None, **given: Any) -> Settings:
-    """Settings of a file, overruled by what was given on the command line. Raises `InputRefusedError` naming the keys."""
+    """Settings: the command line overrules the environment, which overrules the file. Raises `InputRefusedError`."""
     values: dict[str, Any] = {}
     if config is not None:
         try:
@@ -37,6 +38,7 @@ def load_settings(config: Path | None, **given: Any) -> Settings:
         except (OSError, tomllib.TOMLDecodeError) as error:
             msg = f"{config} can't be read: {error}"
             raise InputRefusedError(msg) from None
+    values = {name: value for name, value in values.items() if f"WARDSTOCK_{name.upper()}" not in os.environ}
     values.update({name: value for name, value in given.items() if value is not None})
     try:
         return Settings(**values)

@@ -11,10 +11,11 @@ from datetime import UTC
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from connectors.hl7.delimiters import Delimiters
-from connectors.hl7.er7 import NULL, Message, Segment
-from connectors.hl7.fields import KEPT_CHARS_MAX, FieldError, value
+from connectors.hl7.er7 import Message, Segment
+from connectors.hl7.fields import FieldError, value
 from connectors.hl7.identity import Ordinals, key_of
+from connectors.hl7.paths import PATHS
+from connectors.hl7.syntax import KEPT_CHARS_MAX, NULL, Syntax, kept
 from connectors.hl7.timestamps import Instant, TimeError, parse_instant, zone_of
 from schemas.events import StockEvent
 from schemas.ids import derived_id, fingerprint
@@ -34,10 +35,9 @@ class _Names(NamedTuple):
 
 
 @lru_cache(maxsize=SENDERS_KEPT_MAX)
-def _names_of(application: str, facility: str, delimiters: Delimiters) -> _Names:
+def _names_of(application: str, facility: str, syntax: Syntax) -> _Names:
     """The names in MSH-3 and MSH-4: MSH-4.1, MSH-4.2, and MSH-3.1 with MSH-4.1."""
-    header = Segment(["MSH", "", "", application, facility], delimiters, "")
-    name, identifier, program = value(header, "4"), value(header, "4.2"), value(header, "3")
+    name, identifier, program = syntax.trimmed(facility), syntax.trimmed(facility, PATHS["4.2"]), syntax.trimmed(application)
     candidates = (name, identifier, f"{program}|{name}" if program and name else "")
     codes = tuple(dict.fromkeys(code for code in candidates if code))
     return _Names((application.rstrip("^"), facility.rstrip("^")), codes)
@@ -63,7 +63,7 @@ class Envelope:
     )
 
     def __init__(self, message: Message, raw: RawMessage, ref: RawRef, index: int, context: MappingContext) -> None:
-        header = next(iter(message))
+        header: Segment = next(iter(message))
         self.message = message
         self.header = header
         self.index = index
@@ -71,9 +71,9 @@ class Envelope:
         self._ref = ref
         self._digest: str | None = None
         self.control_id = value(header, "10")
-        application, facility = header.raw("3").strip(), header.raw("4").strip()
-        kept = _names_of if len(application) + len(facility) <= KEPT_CHARS_MAX else _names_of.__wrapped__
-        names: _Names = kept(application, facility, message.delimiters)
+        application, facility = header.field(3).strip(), header.field(4).strip()
+        naming = _names_of if len(application) + len(facility) <= KEPT_CHARS_MAX else _names_of.__wrapped__
+        names: _Names = naming(application, facility, message.syntax)
         self.sender = names.sender
         self.received_at = raw.received_at
         site = context.site(names.facility_codes, raw.site)
@@ -141,7 +141,7 @@ class Envelope:
     def message_key(self, kind: str, *parts: str) -> str:
         """A key for what never moves stock: the control id, and a digest of the content because control ids get reused."""
         if self._digest is None:
-            self._digest = fingerprint(*("|".join(segment.fields()) for segment in self.message if segment.name != "MSH"))
+            self._digest = fingerprint(*self.message.lines(without="MSH"))
         return self.key(kind, self.control_id, *parts, self._digest)
 
 
@@ -157,8 +157,14 @@ def order_ids(order: Segment | None) -> tuple[str, str]:
 
 def _patient(segment: Segment | None, context: MappingContext) -> str | None:
     """The hash of the first identifier of PID-3 with its assigning authority (PID-3.4)."""
-    for nth, identifier in enumerate(segment.repetitions("3") if segment is not None else (), start=1):
-        if identifier.strip() not in ("", NULL):
-            authority = value(segment, f"3({nth}).4") or value(segment, f"3({nth}).4.2")
-            return context.patient_hash(identifier.strip(), authority)
+    named = _patient_named(segment.field(3), segment.syntax) if segment is not None else None
+    return None if named is None else context.patient_hash(*named)
+
+
+@kept
+def _patient_named(text: str, syntax: Syntax) -> tuple[str, str] | None:
+    """The first identifier of a patient identifier list, and its assigning authority."""
+    for nth, identifier in enumerate(map(str.strip, syntax.repetitions(text)), start=1):
+        if identifier not in ("", NULL):
+            return identifier, syntax.trimmed(text, PATHS[f"3({nth}).4"]) or syntax.trimmed(text, PATHS[f"3({nth}).4.2"])
     return None

@@ -14,19 +14,15 @@ from functools import lru_cache
 from typing import Final
 
 from connectors.hl7.charset import codec_of, decode
-from connectors.hl7.delimiters import STANDARD, Delimiters, delimiters_of, unescape
-from connectors.hl7.paths import PATHS, Path
-
-NULL: Final = '""'
-"""HL7's null: "delete what you hold". An empty or absent field says nothing and reads as an empty string."""
+from connectors.hl7.delimiters import STANDARD, Delimiters, delimiters_of
+from connectors.hl7.paths import PATHS
+from connectors.hl7.syntax import PLAIN, Syntax, syntax_of
 
 _STANDARD_HEADER: Final = "MSH|^~\\&|"
 _SKIPPED_BEFORE_HEADER: Final = "\ufeff\x0b \t\r\n"
 _END_OF_BLOCK: Final = "\x1c"
 _LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
-
-_WHOLE: Final = PATHS["1"]
 
 Row = list[str]
 
@@ -46,71 +42,26 @@ def _is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-class _Reader:
-    """What segments, groups and messages share: picking a value out of a field."""
-
-    __slots__ = ("_charset", "delimiters")
-
-    def __init__(self, delimiters: Delimiters, charset: str) -> None:
-        self.delimiters = delimiters
-        self._charset = charset
-
-    def _pick(self, value: str, path: Path) -> str:
-        """The decoded text at a path inside a field; "" when it is not there."""
-        if value.isalnum():  # no delimiter and no escape sign is a letter or digit
-            return value if path[7] else ""
-        _, _, _, repetition, component, subcomponent, _, _ = path
-        if component < 0:
-            return value
-        _, component_sign, repetition_sign, escape_sign, subcomponent_sign, _ = self.delimiters
-        if repetition_sign in value:
-            parts = value.split(repetition_sign, repetition + 1)
-            value = parts[repetition] if repetition < len(parts) else ""
-        elif repetition:
-            return ""
-        if component_sign in value:
-            parts = value.split(component_sign, component + 1)
-            value = parts[component] if component < len(parts) else ""
-        elif component:
-            return ""
-        if subcomponent_sign in value:
-            parts = value.split(subcomponent_sign, subcomponent + 1)
-            value = parts[subcomponent] if subcomponent < len(parts) else ""
-        elif subcomponent:
-            return ""
-        if escape_sign in value:
-            return unescape(value, self.delimiters, self._charset or "utf-8")
-        return value
-
-    def _raw(self, value: str, path: Path) -> str:
-        """The text at a path as sent: no deeper than the path names, nothing decoded."""
-        _, _, _, repetition, component, subcomponent, depth, _ = path
-        steps = ((self.delimiters.repetition, repetition), (self.delimiters.component, component))
-        for sign, index in (*steps, (self.delimiters.subcomponent, subcomponent))[: 0 if component < 0 else depth]:
-            parts = value.split(sign)
-            value = parts[index] if index < len(parts) else ""
-        return value
-
-
-class Segment(_Reader):
+class Segment:
     """One segment. Paths are relative: `segment.get("5.1")`."""
 
-    __slots__ = ("_row", "name")
+    __slots__ = ("_row", "name", "syntax")
 
-    def __init__(self, row: Row, delimiters: Delimiters, charset: str) -> None:
-        self.delimiters = delimiters
-        self._charset = charset
+    def __init__(self, row: Row, syntax: Syntax) -> None:
         self._row = row
         self.name = row[0]
+        self.syntax = syntax
+
+    def field(self, number: int) -> str:
+        """A whole field as sent; "" when absent."""
+        row = self._row
+        return row[number] if number < len(row) else ""
 
     def get(self, path: str) -> str:
         """The decoded text at a path such as `5`, `5.1`, `3(2).4.1`; "" when absent, `NULL` for HL7's null."""
         step = PATHS[path]
-        row = self._row
-        if step[2] >= len(row):
-            return ""
-        value = row[step[2]]
-        return self._pick(value, step) if value else ""
+        text = self.field(step[2])
+        return self.syntax.pick(text, step) if text else ""
 
     def value(self, path: str) -> str:
         """The trimmed text at a path, with HL7's null as ""."""
@@ -118,51 +69,42 @@ class Segment(_Reader):
         row = self._row
         if step[2] >= len(row) or not row[step[2]]:
             return ""
-        text = self._pick(row[step[2]], step).strip()
-        return "" if text == NULL else text
+        return self.syntax.trimmed(row[step[2]], step)
 
     def raw(self, path: str) -> str:
         """The text at a path as sent, escapes and deeper delimiters kept."""
         step = PATHS[path]
-        if step[2] >= len(self._row):
-            return ""
-        value = self._row[step[2]]
-        return self._raw(value, step) if value and step[6] else value
+        text = self.field(step[2])
+        return self.syntax.as_sent(text, step) if text and step[6] else text
 
     def repetitions(self, path: str) -> list[str]:
         """The decoded text at a path in every repetition of its field; an absent field has none."""
         step = PATHS[path]
-        if step.field >= len(self._row) or not self._row[step.field]:
-            return []
-        return [self._pick(part, step) for part in self._row[step.field].split(self.delimiters.repetition)]
+        return self.syntax.repetitions(self.field(step[2]), step)
 
     def components(self, field: int) -> list[str]:
         """The decoded components (of each the first subcomponent) of a field's first repetition; an absent field has none."""
-        if field >= len(self._row) or not self._row[field]:
-            return []
-        first = self._row[field]
-        _, component_sign, repetition_sign, escape_sign, subcomponent_sign, _ = self.delimiters
-        if repetition_sign in first:
-            first = first[: first.index(repetition_sign)]
-        parts = first.split(component_sign)
-        if escape_sign in first or subcomponent_sign in first:
-            return [self._pick(part, _WHOLE) for part in parts]
-        return parts
+        return self.syntax.components(self.field(field))
 
     def fields(self) -> tuple[str, ...]:
         """All fields as sent; index 0 is the name, the others have HL7's numbers."""
         return tuple(self._row)
 
 
-class Group(_Reader):
+class Group:
     """Segments that belong together, in their order; a whole message is one as well."""
 
-    __slots__ = ("_index", "_rows")
+    __slots__ = ("_index", "_rows", "syntax")
 
-    def __init__(self, rows: list[Row], index: dict[str, list[Row]], delimiters: Delimiters, charset: str) -> None:
-        super().__init__(delimiters, charset)
+    def __init__(self, rows: list[Row], index: dict[str, list[Row]], syntax: Syntax) -> None:
         self._rows = rows
         self._index = index
+        self.syntax = syntax
+
+    @property
+    def delimiters(self) -> Delimiters:
+        """The delimiters of the message."""
+        return self.syntax.delimiters
 
     def get(self, path: str) -> str:
         """The decoded text at a path such as `PID-3.1`, `RXA[2]-5.1`; "" when absent, `NULL` for HL7's null."""
@@ -174,7 +116,7 @@ class Group(_Reader):
         if step[2] >= len(row):
             return ""
         value = row[step[2]]
-        return self._pick(value, step) if value else ""
+        return self.syntax.pick(value, step) if value else ""
 
     def raw(self, path: str) -> str:
         """The text at a path as sent, escapes and deeper delimiters kept."""
@@ -182,24 +124,24 @@ class Group(_Reader):
         rows = self._index.get(step.segment, ())
         if step.nth >= len(rows) or step.field >= len(rows[step.nth]):
             return ""
-        return self._raw(rows[step.nth][step.field], step)
+        return self.syntax.as_sent(rows[step.nth][step.field], step)
 
     def segments(self, *names: str) -> list[Segment]:
         """The segments of one name or several, in the order of the message."""
         rows = self._index.get(names[0], ()) if len(names) == 1 else [row for row in self._rows if row[0] in names]
-        return [Segment(row, self.delimiters, self._charset) for row in rows]
+        return [Segment(row, self.syntax) for row in rows]
 
     def segment(self, name: str) -> Segment | None:
         """The first segment of a name."""
         rows = self._index.get(name)
-        return Segment(rows[0], self.delimiters, self._charset) if rows else None
+        return Segment(rows[0], self.syntax) if rows else None
 
     def has(self, *names: str) -> bool:
         """Whether a segment of one of the names is there."""
         return not self._index.keys().isdisjoint(names)
 
     def __iter__(self) -> Iterator[Segment]:
-        return (Segment(row, self.delimiters, self._charset) for row in self._rows)
+        return (Segment(row, self.syntax) for row in self._rows)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -212,7 +154,11 @@ class Group(_Reader):
                 found.append([row])
             elif found:
                 found[-1].append(row)
-        return [Group(rows, _indexed(rows), self.delimiters, self._charset) for rows in found]
+        return [Group(rows, _indexed(rows), self.syntax) for rows in found]
+
+    def lines(self, *, without: str) -> list[str]:
+        """The segments as text, their fields joined with `|` whatever the delimiters, all but those of one name."""
+        return ["|".join(row) for row in self._rows if row[0] != without]
 
 
 class Message(Group):
@@ -220,8 +166,8 @@ class Message(Group):
 
     __slots__ = ("_data",)
 
-    def __init__(self, data: bytes, rows: list[Row], index: dict[str, list[Row]], delimiters: Delimiters, charset: str) -> None:
-        super().__init__(rows, index, delimiters, charset)
+    def __init__(self, data: bytes, rows: list[Row], index: dict[str, list[Row]], syntax: Syntax) -> None:
+        super().__init__(rows, index, syntax)
         self._data = data
 
     def __bytes__(self) -> bytes:
@@ -230,7 +176,7 @@ class Message(Group):
     @property
     def charset(self) -> str:
         """The Python codec that reads the message, and writes an answer its sender can read."""
-        return self._charset or codec_of(self.get("MSH-18")) or "utf-8"
+        return self.syntax.charset or codec_of(self.get("MSH-18")) or "utf-8"
 
 
 def read(data: bytes) -> Message:
@@ -238,9 +184,10 @@ def read(data: bytes) -> Message:
     text, charset = decode(data)
     if not text.startswith(_STANDARD_HEADER):
         text, delimiters = _header(text)
+        syntax = syntax_of(delimiters, charset)
     else:
-        delimiters = STANDARD
-    separator = delimiters.field
+        syntax = syntax_of(STANDARD, charset) if charset else PLAIN
+    separator = syntax.delimiters.field
     if "\n" not in text and _END_OF_BLOCK not in text:
         lines = text.split("\r")
         if not lines[-1]:
@@ -257,10 +204,10 @@ def read(data: bytes) -> Message:
                 break
         else:
             rows[0].insert(1, separator)
-            return Message(data, rows, index, delimiters, charset)
+            return Message(data, rows, index, syntax)
     rows = [segment.split(separator) for segment in _segments(text, separator)]
     rows[0].insert(1, separator)
-    return Message(data, rows, _indexed(rows), delimiters, charset)
+    return Message(data, rows, _indexed(rows), syntax)
 
 
 def _header(text: str) -> tuple[str, Delimiters]:

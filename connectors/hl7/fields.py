@@ -1,29 +1,21 @@
 """HL7 data types as the hub's own: coded elements, quantities, places, lots. Pure leaves of the mappers.
 
 They take a segment and a field number; HL7's null reads as nothing. What can't be used raises `FieldError`, which the mapper
-turns into a refusal of that item by name.
+turns into a refusal of that item by name. What a field's text means is kept: the same drugs, places and units come again and again.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 
-from connectors.hl7.er7 import NULL, Segment
+from connectors.hl7.er7 import Segment
+from connectors.hl7.syntax import NULL, Syntax, kept
 from connectors.hl7.timestamps import TimeError, parse_expiry
 from schemas.codes import GTIN, HIBC, LOCAL, NDC, RXNORM, Code
 from schemas.events import QUANTITY_MAX
-
-FIELDS_KEPT_MAX: Final = 8192
-"""Drugs and places come again and again: this many of the latest are kept as read."""
-
-KEPT_CHARS_MAX: Final = 300
-
-T = TypeVar("T")
 
 _NUMBER: Final = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})", re.ASCII)
 _SYSTEMS: Final[dict[str, str]] = {
@@ -54,77 +46,98 @@ def value(segment: Segment | None, path: str) -> str:
     return "" if segment is None else segment.value(path)
 
 
-def components(segment: Segment | None, field: int) -> list[str]:
-    """The trimmed components of a field's first repetition, nulls as ""; none when the segment or field is absent."""
-    if segment is None:
-        return []
-    return ["" if (part := text.strip()) == NULL else part for text in segment.components(field)]
-
-
 def codes(segment: Segment, field: int) -> tuple[Code, ...]:
     """The codes of a CE/CWE field: identifier, text, system, then the alternate three (HL7 v2.8.2 §2A.3.10).
 
     Where the field has text only, the text is the local code: an item master can name it.
     """
-    return _kept(_codes_of, tuple(components(segment, field)[:6]))
+    return _codes(segment.field(field), segment.syntax)
 
 
-@lru_cache(maxsize=FIELDS_KEPT_MAX)
-def _codes_of(parts: tuple[str, ...]) -> tuple[Code, ...]:
-    """The codes of the first six components of a coded element."""
+@kept
+def _codes(text: str, syntax: Syntax) -> tuple[Code, ...]:
+    parts = _components(text, syntax)[:6]
     parts += ("",) * (6 - len(parts))
     found: list[Code] = []
-    for identifier, text, system_name in (parts[0:3], parts[3:6]):
+    for identifier, name, system in (parts[0:3], parts[3:6]):
         if identifier:
-            code = Code(system=_SYSTEMS.get(system_name.upper(), LOCAL), value=identifier, text=text or None)
+            code = Code(system=_SYSTEMS.get(system.upper(), LOCAL), value=identifier, text=name or None)
             if not (found and (found[0].system, found[0].value) == (code.system, code.value)):
                 found.append(code)
-    text = parts[1] or parts[4]
-    if not found and text:
-        found.append(Code(system=LOCAL, value=text, text=text))
+    name = parts[1] or parts[4]
+    if not found and name:
+        found.append(Code(system=LOCAL, value=name, text=name))
     return tuple(found)
+
+
+def _components(text: str, syntax: Syntax) -> tuple[str, ...]:
+    """The trimmed components of a field's first repetition, nulls as ""."""
+    return tuple("" if (part := component.strip()) == NULL else part for component in syntax.components(text))
 
 
 def quantity(segment: Segment, field: int) -> Decimal | None:
     """The number of an NM (or CQ) field; None when it is empty. Raises `FieldError` for what is no usable quantity."""
-    text = value(segment, f"{field}.1")
+    try:
+        return _number(segment.field(field), segment.syntax)
+    except FieldError as error:
+        raise FieldError(error.code, f"{segment.name}-{field} is {error.reason}") from None
+
+
+@kept
+def _number(field: str, syntax: Syntax) -> Decimal | None:
+    """The number of a field. Raises `FieldError` with what follows "… is" in its reason."""
+    text = syntax.trimmed(field)
     if not text:
         return None
-    name = f"{segment.name}-{field}"
     if not _NUMBER.fullmatch(text):
-        raise FieldError("bad_quantity", f"{name} is {text[:40]!r}, which is not a number")
+        raise FieldError("bad_quantity", f"{text[:40]!r}, which is not a number")
     number = Decimal(text)
     if number < 0:
-        raise FieldError("negative_quantity", f"{name} is {text}; a quantity is never negative, a return is another message")
+        raise FieldError("negative_quantity", f"{text}; a quantity is never negative, a return is another message")
     if number > QUANTITY_MAX:
-        raise FieldError("absurd_quantity", f"{name} is {text}, more than the largest quantity the hub takes ({QUANTITY_MAX})")
+        raise FieldError("absurd_quantity", f"{text}, more than the largest quantity the hub takes ({QUANTITY_MAX})")
     return number
 
 
 def unit(segment: Segment, field: int) -> str | None:
     """The unit's code as sent, else its text; None when neither is given."""
-    return next(filter(None, components(segment, field)[:2]), None)
+    return _unit(segment.field(field), segment.syntax)
+
+
+@kept
+def _unit(text: str, syntax: Syntax) -> str | None:
+    return next(filter(None, _components(text, syntax)[:2]), None)
 
 
 def lot(segment: Segment, field: int) -> str | None:
     """The lot number; None when none is given, or when one quantity is stated for several different lots."""
-    lots = _stated(segment, field)
-    return next(iter(lots)) if len(lots) == 1 else None
+    return _lot(segment.field(field), segment.syntax)
+
+
+@kept
+def _lot(text: str, syntax: Syntax) -> str | None:
+    lots = _stated(text, syntax)
+    return lots[0] if len(lots) == 1 else None
 
 
 def expiry(segment: Segment, field: int) -> date | None:
     """The expiry date; None when none or several are given. Raises `FieldError` for an impossible date."""
     try:
-        dates = {parse_expiry(stamp) for stamp in _stated(segment, field)}
+        return _expiry(segment.field(field), segment.syntax)
     except TimeError as error:
         raise FieldError("bad_expiry", f"{segment.name}-{field}: {error}") from None
+
+
+@kept
+def _expiry(text: str, syntax: Syntax) -> date | None:
+    """The one date of a field. Raises `TimeError`."""
+    dates = {parse_expiry(stamp) for stamp in _stated(text, syntax)}
     return dates.pop() if len(dates) == 1 else None
 
 
-def _stated(segment: Segment, field: int) -> list[str]:
+def _stated(text: str, syntax: Syntax) -> list[str]:
     """The different values a repeating field states, in order."""
-    found = segment.repetitions(str(field))
-    return list(dict.fromkeys(text for text in map(str.strip, found) if text and text != NULL)) if found else []
+    return list(dict.fromkeys(value for value in map(str.strip, syntax.repetitions(text)) if value and value != NULL))
 
 
 def places(*fields: tuple[Segment | None, int]) -> tuple[str, ...]:
@@ -134,22 +147,15 @@ def places(*fields: tuple[Segment | None, int]) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for segment, field in fields:
-        parts = components(segment, field)
-        if parts:
-            found.update(_kept(_places_of, tuple(parts[:3])))
+        text = segment.field(field) if segment is not None else ""
+        if text:
+            found.update(_places(text, segment.syntax))  # type: ignore[union-attr]  # there is no text without a segment
     return tuple(found)
 
 
-@lru_cache(maxsize=FIELDS_KEPT_MAX)
-def _places_of(parts: tuple[str, ...]) -> dict[str, None]:
+@kept
+def _places(text: str, syntax: Syntax) -> dict[str, None]:
     """The codes of one location, as the keys of a dictionary in order."""
+    parts = _components(text, syntax)[:3]
     depths = range(len(parts), 0, -1)
     return {"^".join(parts[:depth]): None for depth in depths if parts[depth - 1]}
-
-
-def _kept(of: Callable[[tuple[str, ...]], T], parts: tuple[str, ...]) -> T:
-    """What a kept function gives for the parts; long ones are worked out anew, so that what is kept stays small."""
-    if sum(map(len, parts)) <= KEPT_CHARS_MAX:
-        return of(parts)
-    unkept: Callable[[tuple[str, ...]], T] = of.__wrapped__  # type: ignore[attr-defined]  # set by lru_cache
-    return unkept(parts)

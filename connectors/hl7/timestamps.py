@@ -20,6 +20,7 @@ _STAMP: Final = re.compile(
 )
 _EXTENDED: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?", re.ASCII)
 _OFFSET_MINUTES_MAX: Final = 14 * 60
+_PLAIN_CHARS: Final = 14
 
 
 class TimeError(ValueError):
@@ -44,6 +45,9 @@ def zone_of(name: str) -> tzinfo:
 
 def parse_instant(text: str, zone: tzinfo) -> Instant:
     """The instant of a time stamp; local times are in `zone`, the first of two in an autumn fold. Raises `TimeError`."""
+    plain = _plain_instant(text, zone) if len(text) == _PLAIN_CHARS else None
+    if plain is not None:
+        return plain
     year, month, day, hour, minute, second, millis, fraction, sign, hours, minutes, zulu = _matched(text).groups()
     offset = _offset(text, sign, hours, minutes) if sign else UTC if zulu else None
     try:
@@ -61,6 +65,17 @@ def parse_instant(text: str, zone: tzinfo) -> Instant:
     except (ValueError, OverflowError) as error:
         msg = f"{text[:40]!r} is no possible time ({error})"
         raise TimeError(msg) from None
+
+
+def _plain_instant(text: str, zone: tzinfo) -> Instant | None:
+    """The instant of YYYYMMDDHHMMSS, which nearly all stamps are; None for all others and for what is no possible time."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    try:
+        stamp = datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
+        return Instant(stamp.replace(tzinfo=zone).astimezone(UTC), zone_assumed=True)
+    except (ValueError, OverflowError):
+        return None
 
 
 @lru_cache(maxsize=4096)

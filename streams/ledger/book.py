@@ -11,13 +11,14 @@ from typing import Final
 
 import msgspec
 
-from streams.ledger.fold import Standing, Thresholds, deltas_of, step, usable_change
+from streams.ledger.fold import Standing, deltas_of, step, usable_change
 from streams.ledger.model import (
     NO_FACTS,
     Card,
     CardKey,
     Entry,
     EntryKind,
+    Limits,
     LotFacts,
     LotId,
     OrderKey,
@@ -125,14 +126,14 @@ class Book:
         """What is known of a lot."""
         return self.facts.get((card[0], card[2], lot.product, lot.lot)) or NO_FACTS
 
-    def post(self, card: CardKey, order: OrderKey, entry: Entry, limits: Thresholds | None) -> Posted:
+    def post(self, card: CardKey, order: OrderKey, entry: Entry, limits: Limits | None) -> Posted:
         """Write an entry at its place in the ledger."""
         before = self.cards.get(card)
         if before is None or before.last is None or order > before.last:
             return self._append(card, order, entry, limits, before or _EMPTY_CARD)
         return self._insert(card, order, entry, limits, before)
 
-    def void(self, card: CardKey, order: OrderKey, limits: Thresholds | None) -> Posted | None:
+    def void(self, card: CardKey, order: OrderKey, limits: Limits | None) -> Posted | None:
         """Take an entry back: it keeps its place and does nothing. None when there is no such entry or it is void already."""
         entry = self.history.get(history_key(card, order))
         if entry is None or entry.kind is EntryKind.VOID:
@@ -140,12 +141,12 @@ class Book:
         voided = msgspec.structs.replace(entry, kind=EntryKind.VOID)
         return self._insert(card, order, voided, limits, self.card(card))
 
-    def _append(self, card: CardKey, order: OrderKey, entry: Entry, limits: Thresholds | None, before: Card) -> Posted:
+    def _append(self, card: CardKey, order: OrderKey, entry: Entry, limits: Limits | None, before: Card) -> Posted:
         lots = _LotView(self.lots, card)
         deltas = deltas_of(entry, lots, before.on_hand)
         usable = usable_change(entry, deltas, lots, _FactsView(self.facts, card), order[0])
         start = Standing(before.on_hand, before.usable, before.armed, before.turned)
-        standing = step(start, order, sum(delta for _, delta in deltas), usable, limits)
+        standing = step(start, order, entry, sum(delta for _, delta in deltas), usable, limits)
         self._write(card, order, entry, deltas, standing)
         for lot, delta in deltas:
             self._set_lot(card, lot, lots.get(lot, 0) + delta)
@@ -154,7 +155,7 @@ class Book:
         touched = tuple(lot for lot, _ in deltas) or ((entry.lot,) if entry.lot is not None else ())
         return Posted(deltas, before, after, late=False, touched=touched)
 
-    def _insert(self, card: CardKey, order: OrderKey, entry: Entry, limits: Thresholds | None, before: Card) -> Posted:
+    def _insert(self, card: CardKey, order: OrderKey, entry: Entry, limits: Limits | None, before: Card) -> Posted:
         later = [(order_of(key), old) for key, old in self.history.scan(card, start=history_key(card, order))]
         lots = self.lot_quantities(card)
         final = dict(lots)
@@ -170,10 +171,12 @@ class Book:
         corrections: list[Correction] = []
         first: tuple[tuple[LotId, int], ...] = ()
         facts = _FactsView(self.facts, card)
-        for at, (place, old) in enumerate([(order, entry), *later]):
+        folded = [(order, entry), *later]
+        in_force = _limits_of(folded, limits)
+        for at, (place, old) in enumerate(folded):
             deltas = deltas_of(old, lots, standing.on_hand)
             usable = usable_change(old, deltas, lots, facts, place[0])
-            standing = step(standing, place, sum(delta for _, delta in deltas), usable, limits)
+            standing = step(standing, place, old, sum(delta for _, delta in deltas), usable, in_force[at])
             for lot, delta in deltas:
                 lots[lot] = lots.get(lot, 0) + delta
             if at == 0:
@@ -193,7 +196,7 @@ class Book:
         touched = tuple(dict.fromkeys((*touched, *(lot for lot, _ in first), *((entry.lot,) if entry.lot else ()))))
         return Posted(first, before, after, late=True, corrections=tuple(corrections), touched=touched)
 
-    def refold(self, card: CardKey, limits: Thresholds | None) -> Posted | None:
+    def refold(self, card: CardKey, limits: Limits | None) -> Posted | None:
         """Fold the whole history again, after something it depends on (facts of a lot) became known differently."""
         first = next(iter(self.history.scan(card)), None)
         if first is None:
@@ -224,7 +227,8 @@ class Book:
             return
         written = Entry(
             entry.kind, entry.amount, entry.lot, entry.event_id, entry.movement_kind, entry.from_account, entry.to_account,
-            deltas, standing.on_hand, standing.usable, standing.armed, standing.turned, entry.whole_card,
+            deltas, standing.on_hand, standing.usable, standing.armed, standing.turned, entry.whole_card, entry.partial,
+            entry.old_limits,
         )  # fmt: skip
         self.history.put(history_key(card, order), written)
 
@@ -242,3 +246,15 @@ def _difference(old: tuple[tuple[LotId, int], ...], new: tuple[tuple[LotId, int]
     for lot, delta in old:
         changes[lot] = changes.get(lot, 0) - delta
     return tuple((lot, change) for lot, change in changes.items() if change)
+
+
+def _limits_of(folded: list[tuple[OrderKey, Entry]], now: Limits | None) -> list[Limits | None]:
+    """The levels in force at each entry: today's, or those before the next change of the policy behind it."""
+    found: list[Limits | None] = []
+    limits = now
+    for _, entry in reversed(folded):
+        found.append(limits)
+        if entry.kind is EntryKind.MARK and entry.lot is None:
+            limits = entry.old_limits
+    found.reverse()
+    return found

@@ -7,16 +7,9 @@ from typing import Final
 
 import msgspec
 
-from streams.ledger.model import Entry, EntryKind, LotFacts, LotId, OrderKey, usable_at
+from streams.ledger.model import Entry, EntryKind, Limits, LotFacts, LotId, OrderKey, usable_at
 
 UNKNOWN_LOT_ID: Final = LotId("", "unknown")
-
-
-class Thresholds(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A par policy as the fold needs it: armed at or below `minimum`, satisfied at or above `satisfied_at`."""
-
-    minimum: int
-    satisfied_at: int
 
 
 class Standing(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -69,14 +62,21 @@ def usable_change(
     return sum(delta for lot, delta in deltas if usable_at(facts[lot], us))
 
 
-def step(standing: Standing, order: OrderKey, added: int, usable_added: int, limits: Thresholds | None) -> Standing:
-    """The standing after an entry: quantities, and the trigger with its hysteresis (`≤` arms, `≥ satisfied_at` disarms)."""
+def step(
+    standing: Standing, order: OrderKey, entry: Entry, added: int, usable_added: int, limits: Limits | None
+) -> Standing:
+    """The standing after an entry: quantities, and the trigger with its hysteresis (`≤` arms, `≥ satisfied_at` disarms).
+
+    The trigger looks only where something happened: not at a voided entry, not in the middle of an event, and not at a mark that
+    changes nothing.
+    """
     on_hand = standing.on_hand + added
     usable = standing.usable + usable_added
     armed, turned = standing.armed, standing.turned
-    if limits is None or usable >= limits.satisfied_at:
-        if armed:
-            armed, turned = False, order
-    elif usable <= limits.minimum and not armed:
+    if entry.kind is EntryKind.VOID or entry.partial or (entry.kind is EntryKind.MARK and entry.lot and not usable_added):
+        return Standing(on_hand, usable, armed, turned)
+    if armed and (limits is None or usable >= limits[1]):
+        armed, turned = False, order
+    elif limits is not None and not armed and usable <= limits[0] and usable < limits[1]:
         armed, turned = True, order
     return Standing(on_hand, usable, armed, turned)

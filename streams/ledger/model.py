@@ -26,6 +26,10 @@ class LotId(msgspec.Struct, frozen=True, array_like=True, gc=False):
     container: str = ""
 
 
+Limits = tuple[int, int]
+"""Levels of a par policy: armed at or below the first, satisfied at or above the second."""
+
+
 class EntryKind(StrEnum):
     """How an entry changes its card."""
 
@@ -52,6 +56,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     armed: bool = False
     turned: OrderKey | None = None
     whole_card: bool = False
+    partial: bool = False
+    """Another entry of the same event on this card follows: the trigger looks when the event is whole."""
+    old_limits: Limits | None = None
+    """For a mark of a changed policy: the levels that were in force before it."""
 
 
 class Card(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -64,12 +72,16 @@ class Card(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last: OrderKey | None = None
 
 
+Block = tuple[int, int | None, str]
+"""From, until (exclusive; None: still), and the notice that blocks."""
+
+
 class LotFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of a lot at a site, wherever it lies. Expiry is an ISO date; `expires` its instant; blocks are half-open."""
 
     expiry: str | None = None
     expires: int | None = None
-    blocks: tuple[tuple[int, int | None], ...] = ()
+    blocks: tuple[Block, ...] = ()
     lot_text: str = ""
 
 
@@ -80,7 +92,12 @@ def usable_at(facts: LotFacts, us: int) -> bool:
     """Whether stock of the lot may be given to a patient at an instant: neither expired nor blocked."""
     if facts.expires is not None and facts.expires <= us:
         return False
-    return not any(start <= us and (end is None or us < end) for start, end in facts.blocks)
+    return not is_blocked(facts, us)
+
+
+def is_blocked(facts: LotFacts, us: int) -> bool:
+    """Whether any notice blocks the lot at an instant."""
+    return any(start <= us and (end is None or us < end) for start, end, _ in facts.blocks)
 
 
 def history_key(card: CardKey, order: OrderKey) -> Key:

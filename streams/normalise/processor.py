@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from pydantic import ValidationError
@@ -29,7 +29,13 @@ from streams.contract import raw_key
 from streams.state import State, Table, TableSpec
 from streams.times import MINUTE_US, to_us
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 WATERMARK_EVERY_US: Final = 15 * MINUTE_US
+FACILITIES_KEPT_MAX: Final = 1_000
+PATIENTS_KEPT_MAX: Final = 20_000
+"""What is remembered of facilities and patients between messages; a full memory is dropped and filled again."""
 UNPLACED_RETRIES_MAX: Final = 10_000
 """Held items tried again for one new site record; the rest wait for the next one."""
 
@@ -53,24 +59,48 @@ class Context:
         """`patient_key` is the hub's secret, at most 64 bytes."""
         self._catalog = catalog
         self._key = patient_key
+        self._facts: dict[tuple[Sequence[str], str | None], tuple[SiteFacts | None, bool]] = {}
+        self._hashes: dict[tuple[str, str], str] = {}
+
+    def forget(self) -> None:
+        """Drop what was remembered of sites: reference data has changed."""
+        self._facts.clear()
 
     def site(self, facility_codes: Sequence[str], default: str | None) -> SiteFacts | None:
         """The site that one of the facility codes names; else the default when it is known."""
-        for code in facility_codes:
-            found = self._catalog.site_of_facility(code) if code else None
-            if found is not None:
-                return SiteFacts(id=found.id, zone=found.zone)
-        known = self._catalog.site(default) if default else None
-        return None if known is None else SiteFacts(id=known.id, zone=known.zone)
+        return self._of(facility_codes, default)[0]
 
     def knows_facility(self, facility_codes: Sequence[str]) -> bool:
         """Whether one of the facility codes names a site."""
-        return any(code and self._catalog.site_of_facility(code) is not None for code in facility_codes)
+        return self._of(facility_codes, None)[1]
 
     def patient_hash(self, identifier: str, authority: str) -> str:
         """Keyed BLAKE2b (RFC 7693) of authority and identifier, 128 bits."""
-        text = f"{authority}\x1f{identifier}".encode("utf-8", "surrogatepass")
-        return blake2b(text, key=self._key, digest_size=16).hexdigest()
+        patient = (authority, identifier)
+        found = self._hashes.get(patient)
+        if found is None:
+            text = f"{authority}\x1f{identifier}".encode("utf-8", "surrogatepass")
+            found = blake2b(text, key=self._key, digest_size=16).hexdigest()
+            _keep(self._hashes, patient, found, PATIENTS_KEPT_MAX)
+        return found
+
+    def _of(self, facility_codes: Sequence[str], default: str | None) -> tuple[SiteFacts | None, bool]:
+        """What `site` and `knows_facility` answer, remembered until reference data changes."""
+        asked = (facility_codes, default)
+        answer = self._facts.get(asked)
+        if answer is None:
+            found = next(filter(None, (self._catalog.site_of_facility(code) for code in facility_codes if code)), None)
+            site = found or (self._catalog.site(default) if default else None)
+            answer = (None if site is None else SiteFacts(id=site.id, zone=site.zone), found is not None)
+            _keep(self._facts, asked, answer, FACILITIES_KEPT_MAX)
+        return answer
+
+
+def _keep(kept: dict[K, V], key: K, value: V, entries_max: int) -> None:
+    """Remember a value; a full memory is dropped and filled again."""
+    if len(kept) >= entries_max:
+        kept.clear()
+    kept[key] = value
 
 
 class NormaliseProcessor:
@@ -151,7 +181,7 @@ class NormaliseProcessor:
             case StockEvent() if item.site:
                 return self._forward(message, ref, item, items)
             case StockEvent():
-                reason = f"a {item.kind} moves no stock (no site is known for facility {item.facility or 'not stated'})"
+                reason = f"{item.kind} messages move no stock (no site is known for facility {item.facility or 'not stated'})"
                 return [_outcome(message, ref, items, Outcome.ACCEPTED, "no_movement", reason, was)]
             case NoEffect():
                 return [_outcome(message, ref, items, Outcome.ACCEPTED, item.code, item.reason, was)]
@@ -167,7 +197,7 @@ class NormaliseProcessor:
         """Validate once, at the boundary, then hand the event to its site."""
         data = encode(event)
         try:
-            events.STOCK_EVENT.validate_json(data)
+            events.STOCK_EVENT.check(event)
         except ValidationError as error:
             fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_input=False))
             refused = Refused(code="invalid_event", reason=f"the message gives an event with unusable fields: {fields}")
@@ -191,6 +221,7 @@ class NormaliseProcessor:
         """Only sites matter here; a new or changed one may place what is held."""
         if change.kind != "site" or not self._catalog.apply(change):
             return []
+        self._context.forget()
         out: list[Output] = []
         waiting = []
         for key, kept in self._unplaced.scan(()):

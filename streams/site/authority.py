@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from schemas.events import StockEvent
-from schemas.kinds import STOCK_KINDS, EventKind, Feed
+from schemas.kinds import STOCK_KINDS, EventKind
 from schemas.reference import Location
 
 _DECREMENTS: Final = frozenset({EventKind.VEND, EventKind.DISPENSE, EventKind.ADMINISTER})
@@ -34,7 +34,7 @@ def before_place(event: StockEvent) -> Enriches | None:
     if event.no_effect:
         return Enriches("no_effect", event.no_effect)
     if event.kind not in STOCK_KINDS:
-        return Enriches("no_movement", f"a {event.kind} moves no stock")
+        return Enriches("no_movement", f"{event.kind} messages move no stock")
     return None
 
 
@@ -42,7 +42,7 @@ def at_place(event: StockEvent, location: Location | None) -> Moves | Enriches:
     """Whether the feed may decrement at the place. Facts of the place itself (counts, refills, scans) always move."""
     if event.kind not in _DECREMENTS or location is None:
         return Moves()
-    if event.feed is location.authority or (event.feed is Feed.SCAN and location.authority is Feed.CABINET):
+    if event.feed is location.authority:
         return Moves()
     reason = (
         f"{event.kind} at {location.path} only adds detail: stock there is decremented by the {location.authority} feed"

@@ -25,8 +25,10 @@ _ABSOLUTE: Final = frozenset({EventKind.LOAD, EventKind.COUNT})
 
 
 def begin_units(desk: Desk, event: StockEvent, resolved: Resolved, location: str) -> int | None:
-    """The begin count in base units; None when there is none, it does not convert, or the kind makes it meaningless."""
+    """The begin count in base units; None when there is none, it does not convert, or nothing would come of it."""
     if event.begin_count is None or event.kind in _ABSOLUTE:
+        return None
+    if not event.begin_count_verified and resolved.item.schedule is None:
         return None
     stated = replace(event, quantity=event.begin_count, quantity_is_dose=False)
     units = base_units(desk.catalog, stated, resolved, location)

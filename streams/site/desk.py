@@ -21,11 +21,11 @@ from schemas.topics import ALERTS, BALANCES, CASES, HOLDS, OUTCOMES
 from streams.catalog import Catalog
 from streams.contract import raw_key
 from streams.ledger.book import Book
-from streams.ledger.model import CardKey, LotFacts, LotId, OrderKey
+from streams.ledger.model import CardKey, LotFacts, LotId, OrderKey, is_blocked
 from streams.site import tables
-from streams.site.tables import Demand, Held, Need, Seen, SourceState, Timer
+from streams.site.tables import Demand, Held, Need, Seen, SourceState, Timer, Version
 from streams.state import State, Table
-from streams.times import from_us
+from streams.times import from_us, iso_date
 
 NOW: Final = ("now",)
 TIMER_PENDING: Final = ("next_due",)
@@ -55,10 +55,12 @@ class Desk:
         self.sources: Table[SourceState] = state.table(tables.SOURCES)
         self.changed: Table[int] = state.table(tables.CHANGED)
         self.corrections: Table[int] = state.table(tables.CORRECTIONS)
+        self.versions: Table[Version] = state.table(tables.VERSIONS)
         self.out: list[Output] = []
         self.partition = 0
         self.items = 1
         self.source = ""
+        self.since_us: int | None = None
         self.now_us = 0
         self.at: datetime = from_us(0)
 
@@ -130,7 +132,7 @@ class Desk:
         record = Balance(
             site=site, location=location, item=item, product=lot.product, lot=facts.lot_text or lot.lot, quantity=quantity,
             unit=unit, status=status_at(facts, self.now_us), as_of=from_us(max(self.now_us, last[0] if last else 0)),
-            expiry=None if facts.expiry is None else datetime.fromisoformat(facts.expiry).date(),
+            expiry=None if facts.expiry is None else iso_date(facts.expiry),
             container=lot.container or None,
         )  # fmt: skip
         self.emit(BALANCES, key, encode(record), "Balance", site)
@@ -141,16 +143,24 @@ class Desk:
         record = Alert(alert_id=alert_id, site=site, kind=kind, text=text, at=self.at, **about)
         self.emit(ALERTS, encode_key((site, alert_id)), encode(record), "Alert", site)
 
-    def case_open(self, case_id: str, site: str, kind: str, text: str, **about: Any) -> None:
-        """Open a case, or leave it alone when it is open already. A closed one opens again with the new text."""
+    def case_open(self, case_id: str, site: str, kind: str, text: str, *, reopen: bool = False, **about: Any) -> None:
+        """Open a case, or leave it alone when it is open already.
+
+        A case about one event stays closed once closed; one about a state opens again when the state comes back (`reopen`).
+        """
         held = self.cases.get((site, case_id))
-        if held is not None and held.state == "open":
+        if held is not None and (held.state == "open" or not reopen):
             return
         case = Case(
             case_id=case_id, site=site, kind=kind, state="open", text=text, opened_at=self.at, updated_at=self.at, **about
         )
         self._put_case(case)
         self.count(site, "cases_opened")
+
+    def fault(self, site: str, subject: str, what: str, error: str) -> None:
+        """Something inside an event failed and was taken back alone: a person has to look."""
+        text = f"the hub failed on {what} ({error}); it is left as it was"
+        self.case_open(derived_id("case", "handler_fault", site, subject), site, "handler_fault", text)
 
     def case_close(self, case_id: str, site: str, closed_by: str) -> bool:
         """Close an open case; False when there is none."""
@@ -182,7 +192,7 @@ class Desk:
 
 def status_at(facts: LotFacts, us: int) -> BalanceStatus:
     """The status of a lot at an instant. A recall outranks expiry: it must be seen first."""
-    if any(start <= us and (end is None or us < end) for start, end in facts.blocks):
+    if is_blocked(facts, us):
         return BalanceStatus.RECALLED
     if facts.expires is not None and facts.expires <= us:
         return BalanceStatus.EXPIRED

@@ -26,7 +26,7 @@ def hold(desk: Desk, event: StockEvent, missing: Missing, *, was: Outcome | None
     if held is not None:
         for joined in held.waits_for:
             desk.waiting.delete((*joined.split(_SEPARATOR), event.site, event.event_id))
-    since = held.since_us if held is not None else desk.now_us
+    since = held.since_us if held is not None else desk.now_us if desk.since_us is None else desk.since_us
     kept = Held(event=event, items=desk.items, waits_for=waits, since_us=since)
     desk.held.put((event.site, event.event_id), kept)
     for wait in missing.waits_for:
@@ -37,13 +37,15 @@ def hold(desk: Desk, event: StockEvent, missing: Missing, *, was: Outcome | None
     )  # fmt: skip
 
 
-def released_by(desk: Desk, change: ReferenceChange) -> list[Held]:
-    """Held events that a reference change may let through; they are taken out of the holds."""
-    if change.record is None:
-        return []
-    record = REFERENCE_KINDS[change.kind].codec.validate(change.record)
+def released_by(desk: Desk, change: ReferenceChange, before: object | None) -> list[Held]:
+    """Held events that a reference change may let through, by what the record says now and said `before`.
+
+    What it no longer says counts too: a code that was ambiguous may be so no longer.
+    """
+    after = None if change.record is None else REFERENCE_KINDS[change.kind].codec.validate(change.record)
     found: dict[tuple[str, str], Held] = {}
-    for wait in _facts(desk, change.kind, record):
+    waits = [wait for record in (after, before) if record is not None for wait in _facts(desk, change.kind, record)]
+    for wait in dict.fromkeys(waits):
         for key, _ in desk.waiting.scan(wait):
             site, event_id = str(key[-2]), str(key[-1])
             held = desk.held.get((site, event_id))
@@ -70,7 +72,8 @@ def _facts(desk: Desk, kind: str, record: object) -> list[tuple[str, ...]]:
         name = system.split("@", 1)[0]
         waits.append(("code", NDC if name == NDC_TEN else name, value))
     if kind == "item":
-        waits += [("item", getattr(record, "id", "")), ("unit", getattr(record, "id", "")), ("code", "item", _upper(record))]
+        item = str(getattr(record, "id", ""))
+        waits += [("item", item), ("unit", item), ("code", "item", item.upper())]
     if kind == "product":
         ndc = getattr(record, "ndc", None)
         ten = ndc_ten_digits(ndc) if ndc else None
@@ -84,7 +87,3 @@ def _facts(desk: Desk, kind: str, record: object) -> list[tuple[str, ...]]:
     for site, name in place_keys(kind, record):
         waits += [("place", site, name), ("place", site, "")]
     return waits
-
-
-def _upper(record: object) -> str:
-    return str(getattr(record, "id", "")).upper()

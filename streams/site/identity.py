@@ -16,7 +16,7 @@ import msgspec
 from schemas.codec import encode
 from schemas.events import StockEvent
 from schemas.ids import derived_id
-from schemas.kinds import STOCK_KINDS, Outcome
+from schemas.kinds import STOCK_KINDS, EventKind, Outcome
 from schemas.records import Quarantined
 from schemas.topics import QUARANTINE
 from streams.contract import raw_key
@@ -49,6 +49,10 @@ def admit(desk: Desk, event: StockEvent) -> bool:
     known = desk.seen.get(key)
     raw = (event.raw.partition, event.raw.offset, event.raw.index)
     if known is None:
+        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new"))
+        return True
+    if known.status == "reversed_early" and not known.fingerprint and event.kind is EventKind.REVERSAL:
+        # Somebody tried to take this reversal back before it came; only facts can be taken back, so it counts.
         desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new"))
         return True
     if known.status == "reversed_early" and not known.fingerprint:

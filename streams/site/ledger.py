@@ -13,20 +13,21 @@ from schemas.codec import encode
 from schemas.events import StockEvent
 from schemas.ids import derived_id
 from schemas.keys import encode_key
-from schemas.kinds import EventKind
+from schemas.kinds import EventKind, Outcome
 from schemas.records import Movement
 from schemas.reference import Item
 from schemas.topics import MOVEMENTS
 from streams.ledger.book import Posted
-from streams.ledger.fold import Thresholds
-from streams.ledger.model import CardKey, Entry, EntryKind, LotId, OrderKey, usable_at
+from streams.ledger.model import CardKey, Entry, EntryKind, Limits, LotId, OrderKey, usable_at
 from streams.ledger.postings import KIND_RANK, VARIANCE, Plan, Posting, plan, stock
 from streams.site import countback, lots, relabel
 from streams.site.desk import Desk, order_text
 from streams.site.par import thresholds
 from streams.site.tables import Seen, SeenEntry
-from streams.times import from_us, to_us
+from streams.times import from_us, iso_date, to_us
 
+_AFTER_DEVICES: Final = 2**62
+"""A device sequence behind every real one: levels that change now judge what stands after the facts of the same instant."""
 _GIVEN: Final = frozenset({EventKind.VEND, EventKind.DISPENSE, EventKind.ADMINISTER})
 
 
@@ -49,13 +50,15 @@ def post(desk: Desk, work: Work) -> list[CardKey]:
     named = lots.newly_known(desk, work)
     touched: list[CardKey] = relabel.relabel(desk, event, work.item, named, work.product) if named else []
     lot = lots.identify(desk, work)
-    made = plan(event.kind, work.quantity, lot, work.location, work.other, lot_stated=event.lot is not None)
+    made = plan(event.kind, work.quantity, lot, work.location, work.other, lot_stated=bool(event.lot))
     order: OrderKey = (to_us(event.occurred), event.device_sequence, KIND_RANK[event.kind], event.event_key, 0)
     entries: list[SeenEntry] = []
-    for number, posting in enumerate((*_counted_before(work), *made.postings)):
+    postings = (*_counted_before(work), *made.postings)
+    for number, posting in enumerate(postings):
         card: CardKey = (event.site, posting.location, work.item.id)
         place: OrderKey = (*order[:4], number)
-        _write(desk, work, card, place, posting)
+        partial = any(later.location == posting.location for later in postings[number + 1 :])
+        _write(desk, work, card, place, posting, partial=partial)
         entries.append(SeenEntry(posting.location, work.item.id, place))
         touched.append(card)
     if touched:
@@ -75,14 +78,14 @@ def _counted_before(work: Work) -> tuple[Posting, ...]:
     return (Posting(work.location, kind, work.begin, None, VARIANCE, stock(work.location), whole_card=True),)
 
 
-def _write(desk: Desk, work: Work, card: CardKey, order: OrderKey, posting: Posting) -> None:
+def _write(desk: Desk, work: Work, card: CardKey, order: OrderKey, posting: Posting, *, partial: bool) -> None:
     """One entry: the card, its lots, the movement, the balances."""
     event = work.event
     if posting.lot is not None:
         lots.first_touch(desk, card, posting.lot)
     entry = Entry(
         posting.kind, posting.amount, posting.lot, event.event_id, event.kind, posting.from_account, posting.to_account,
-        whole_card=posting.whole_card,
+        whole_card=posting.whole_card, partial=partial,
     )  # fmt: skip
     posted = desk.book.post(card, order, entry, thresholds(desk, card))
     if posting.movement:
@@ -109,7 +112,7 @@ def _negative(desk: Desk, card: CardKey, posted: Posted, item: Item) -> None:
     case_id = derived_id("case", "negative_stock", *card)
     if posted.after.on_hand < 0:
         text = f"{item_id} at {location} stands at {posted.after.on_hand} {item.base_unit}: something was not reported"
-        desk.case_open(case_id, site, "negative_stock", text, location=location, item=item_id)
+        desk.case_open(case_id, site, "negative_stock", text, reopen=True, location=location, item=item_id)
     elif item.schedule is None:
         desk.case_close(case_id, site, "ledger")
 
@@ -149,7 +152,7 @@ def movement(
         movement_id=derived_id("movement", event_id, number, corrects, cause), site=site, event_id=event_id, kind=kind,
         item=item.id, product=lot.product, lot=facts.lot_text or lot.lot, quantity=quantity, unit=item.base_unit,
         from_account=source, to_account=target, occurred=from_us(occurred_us), cause=cause,
-        expiry=None if facts.expiry is None else lots.iso_date(facts.expiry), container=lot.container or None, corrects=corrects,
+        expiry=None if facts.expiry is None else iso_date(facts.expiry), container=lot.container or None, corrects=corrects,
         actor=event.actor if event else None, witness=event.witness if event else None,
         patient=event.patient if event else None, order_id=event.order_id if event else None,
         raw=event.raw if event else None,
@@ -167,9 +170,10 @@ def _emit_correction(desk: Desk, card: CardKey, order: OrderKey, entry: Entry, l
     key = (*card, order_text(order), lot.product, lot.lot, lot.container)
     number = (desk.corrections.get(key) or 0) + 1
     desk.corrections.put(key, number)
+    corrects = "|".join((entry.event_id, lot.product, lot.lot, lot.container))
     movement(
         desk, card[0], item, lot, abs(change), source, target, event_id=entry.event_id, kind="variance",
-        occurred_us=order[0], cause=order_text(order), number=number, corrects=f"{entry.event_id}|{lot.product}|{lot.lot}",
+        occurred_us=order[0], cause=order_text(order), number=number, corrects=corrects,
     )  # fmt: skip
 
 
@@ -221,6 +225,8 @@ def reverse(desk: Desk, event: StockEvent) -> tuple[str, str, list[CardKey]]:
         return "reversal_first", "the event it takes back has not arrived yet; when it does, nothing moves", []
     if seen.status in ("reversed", "reversed_early"):
         return "already_reversed", "the event it takes back was taken back before: nothing moves", []
+    if seen.kind == EventKind.REVERSAL:
+        return _not_a_fact(desk, event)
     if seen.status == "held":
         _drop_hold(desk, event, seen)
         desk.seen.put(original_key, _with_status(seen, "reversed"))
@@ -236,6 +242,14 @@ def reverse(desk: Desk, event: StockEvent) -> tuple[str, str, list[CardKey]]:
             )  # fmt: skip
     desk.seen.put(original_key, _with_status(seen, "reversed"))
     return "reversed", f"took back {seen.kind} {seen.event_id}", [card for card in touched if card is not None]
+
+
+def _not_a_fact(desk: Desk, event: StockEvent) -> tuple[str, str, list[CardKey]]:
+    """A reversal takes back a fact, never another reversal."""
+    reason = "it takes back a reversal, and only facts can be taken back: send the fact again if it did happen"
+    case_id = derived_id("case", "reversal_of_reversal", event.site, event.event_key)
+    desk.case_open(case_id, event.site, "reversal_of_reversal", reason, event_id=event.event_id, raw=event.raw)
+    return "reversal_of_reversal", reason, []
 
 
 def _void(desk: Desk, event: StockEvent, entry: SeenEntry) -> CardKey | None:
@@ -270,16 +284,28 @@ def _drop_hold(desk: Desk, event: StockEvent, seen: Seen) -> None:
             desk.waiting.delete((*wait.split("\x1f"), event.site, seen.event_id))
         desk.held.delete((event.site, seen.event_id))
         desk.unhold(event.site, seen.event_id)
+        items, desk.items = desk.items, held.items
+        desk.outcome(
+            held.event, Outcome.ACCEPTED, "reversed_while_held", "it was taken back while it waited: nothing moves",
+            was=Outcome.HELD, event_ids=(held.event.event_id,), kinds=(held.event.kind,),
+        )  # fmt: skip
+        desk.items = items
 
 
 def _with_status(seen: Seen, status: str) -> Seen:
     return msgspec.structs.replace(seen, status=status)
 
 
-def mark(desk: Desk, card: CardKey, us: int, lot: LotId | None, item: Item, limits: Thresholds | None) -> None:
-    """Note on a card that at an instant a lot became usable or unusable (or, without a lot, that the policy changed)."""
-    name = f"mark|{lot.product}|{lot.lot}|{lot.container}" if lot is not None else "mark|policy"
-    order: OrderKey = (us, 0, 0, name, 0)
-    entry = Entry(EntryKind.MARK, 0, lot, "", "mark", "", "")
-    posted = desk.book.post(card, order, entry, limits)
+def mark(desk: Desk, card: CardKey, us: int, lot: LotId, item: Item) -> None:
+    """Note on a card that at an instant a lot became usable or unusable."""
+    order: OrderKey = (us, 0, 0, f"mark|{lot.product}|{lot.lot}|{lot.container}", 0)
+    posted = desk.book.post(card, order, Entry(EntryKind.MARK, 0, lot, "", "mark", "", ""), thresholds(desk, card))
+    settle(desk, card, posted, item)
+
+
+def mark_policy(desk: Desk, card: CardKey, item: Item, old: Limits | None) -> None:
+    """Note on a card that its levels changed now; entries before keep the levels they were judged by."""
+    order: OrderKey = (desk.now_us, _AFTER_DEVICES, 0, f"mark|policy|{desk.catalog.revision('par_policy', '|'.join(card))}", 0)
+    entry = Entry(EntryKind.MARK, 0, None, "", "mark", "", "", old_limits=old)
+    posted = desk.book.post(card, order, entry, thresholds(desk, card))
     settle(desk, card, posted, item)

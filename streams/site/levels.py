@@ -22,6 +22,7 @@ def urgency_of(policy: ParPolicy, usable: int) -> Urgency:
 
 def order_quantity(policy: ParPolicy, usable: int, due: int) -> int:
     """Base units to ask for: up to par, in whole multiples, rounded up; rounded down where the maximum would be passed."""
+    usable = max(usable, 0)
     missing = policy.par - usable - due
     if missing <= 0:
         return 0

@@ -7,27 +7,25 @@ that has such a lot, or the item's only product; where neither is certain the pr
 from __future__ import annotations
 
 from datetime import date
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from schemas.codes import normalise_lot
 from schemas.ids import derived_id
 from schemas.reference import RecallNotice
-from streams.ledger.model import NO_FACTS, UNKNOWN_LOT, CardKey, LotFacts, LotId
+from streams.ledger.model import NO_FACTS, UNKNOWN_LOT, Block, CardKey, LotFacts, LotId
 from streams.site.desk import Desk
 from streams.site.tables import Timer
-from streams.times import DAY_US, end_of_day_us, start_of_day_us
+from streams.times import end_of_day_us, iso_date, start_of_day_us
 
 if TYPE_CHECKING:
     from streams.site.ledger import Work
 
 
-@lru_cache(maxsize=65_536)
-def iso_date(text: str) -> date:
-    """The date of an ISO text."""
-    return date.fromisoformat(text)
+_NEVER: Final = date(9999, 12, 31)
+"""Feeds write the last date there is for lots that never expire."""
+_FIRST_DAY: Final = date(1900, 1, 1).toordinal()
 
 
 def identify(desk: Desk, work: Work) -> LotId:
@@ -37,6 +35,8 @@ def identify(desk: Desk, work: Work) -> LotId:
         return LotId(work.product, UNKNOWN_LOT, event.container or "") if work.product and event.container else _unknown(event)
     number = normalise_lot(event.lot)
     product = work.product or _product_of(desk, event.site, work.item.id, number)
+    if product and not work.product:
+        desk.lot_products.put((event.site, work.item.id, number), (product,))
     lot = LotId(product, number, event.container or "")
     _learn(desk, work, lot)
     return lot
@@ -61,12 +61,12 @@ def _unknown(event: object) -> LotId:
 
 
 def _product_of(desk: Desk, site: str, item: str, number: str) -> str:
-    """The item's only product, or the only one that is known to have such a lot."""
-    products = desk.catalog.products_of(item)
-    if len(products) == 1:
-        return products[0]
+    """The only product that is known to have such a lot, or the item's only product."""
     known = desk.lot_products.get((site, item, number)) or ()
-    return known[0] if len(known) == 1 else ""
+    if known:
+        return known[0] if len(known) == 1 else ""
+    products = desk.catalog.products_of(item)
+    return products[0] if len(products) == 1 else ""
 
 
 def _learn(desk: Desk, work: Work, lot: LotId) -> None:
@@ -97,11 +97,15 @@ def _set_expiry(desk: Desk, site: str, item: str, lot: LotId, facts: LotFacts, s
     day = iso_date(stated)
     record = desk.catalog.site(site)
     zone_name = record.zone if record else "UTC"
-    learned = msgspec.structs.replace(facts, expiry=stated, expires=end_of_day_us(day, zone_name))
+    expires = end_of_day_us(day, zone_name) if day < _NEVER else None
+    learned = msgspec.structs.replace(facts, expiry=stated, expires=expires)
     desk.book.facts.put((site, item, lot.product, lot.lot), learned)
     schedule_windows(desk, site, item, lot, learned)
+    unit = found.base_unit if (found := desk.catalog.item(item)) is not None else ""
     for location, container in places_of(desk, site, item, lot):
-        _schedule_expiry(desk, (site, location, item), LotId(lot.product, lot.lot, container), learned)
+        held = LotId(lot.product, lot.lot, container)
+        _schedule_expiry(desk, (site, location, item), held, learned)
+        desk.balance((site, location, item), held, unit)
 
 
 def schedule_windows(desk: Desk, site: str, item: str, lot: LotId, facts: LotFacts) -> None:
@@ -109,9 +113,14 @@ def schedule_windows(desk: Desk, site: str, item: str, lot: LotId, facts: LotFac
     record = desk.catalog.site(site)
     if record is None or facts.expiry is None:
         return
-    start = start_of_day_us(iso_date(facts.expiry), record.zone)
     for days in record.expiry_windows_days:
-        desk.schedule(start - days * DAY_US, Timer("window", (site, item, lot.product, lot.lot, str(days))))
+        entered = window_start_us(iso_date(facts.expiry), days, record.zone)
+        desk.schedule(entered, Timer("window", (site, item, lot.product, lot.lot, str(days))))
+
+
+def window_start_us(expiry: date, days: int, zone_name: str) -> int:
+    """The instant a lot enters an expiry window: the site's midnight that many days before its last day."""
+    return start_of_day_us(date.fromordinal(max(expiry.toordinal() - days, _FIRST_DAY)), zone_name)
 
 
 def first_touch(desk: Desk, card: CardKey, lot: LotId) -> None:
@@ -126,7 +135,7 @@ def first_touch(desk: Desk, card: CardKey, lot: LotId) -> None:
         return
     if facts.expires is not None:
         _schedule_expiry(desk, card, lot, facts)
-    for start, end in facts.blocks:
+    for start, end, _ in facts.blocks:
         for instant in (start, end):
             if instant is not None:
                 desk.schedule(instant, Timer("mark", (*card, lot.product, lot.lot, lot.container)))
@@ -143,10 +152,10 @@ def places_of(desk: Desk, site: str, item: str, lot: LotId) -> list[tuple[str, s
     return [(str(key[4]), str(key[5])) for key, _ in found]
 
 
-def blocks_for(desk: Desk, item: str, lot: LotId) -> tuple[tuple[int, int | None], ...]:
+def blocks_for(desk: Desk, item: str, lot: LotId) -> tuple[Block, ...]:
     """Blocks of a lot seen for the first time: a recall that was read before covers it from then on."""
     return tuple(
-        (desk.now_us, None)
+        (desk.now_us, None, notice.id)
         for notice in desk.catalog.recalls()
         if notice.released is None and covers(desk, notice, item, lot)
     )

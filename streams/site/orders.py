@@ -21,8 +21,11 @@ from schemas.topics import COMMANDS, NETWORK_LOG, POSITIONS
 from streams.ledger.model import Card, CardKey, LotId, OrderKey, usable_at
 from streams.site import demand, levels
 from streams.site.desk import Desk, order_text, replace
-from streams.times import from_us
+from streams.times import from_us, iso_date
 
+_ANSWERABLE: Final = frozenset({CommandState.ISSUED, CommandState.ACKNOWLEDGED, CommandState.REJECTED})
+"""States an ERP's answer can change. One that waits for approval or is closed is not the ERP's to move."""
+_MAY_CANCEL: Final = frozenset({"pharmacist", "buyer"})
 SUGGESTED_LOTS_MAX: Final = 10
 _URGENCY_RANK: Final = {Urgency.ROUTINE: 0, Urgency.CRITICAL: 1, Urgency.STOCK_OUT: 2}
 
@@ -50,7 +53,7 @@ def open_need(
     command_id = derived_id("command", site, item_id, location, policy.kind, "", "", "", order_text(turned))
     held = desk.commands.get((site, command_id))
     if held is not None:
-        return _reopen(desk, held, urgency)
+        return held.command_id if held.state is CommandState.CANCELLED else _reopen(desk, held, urgency)
     lots = suggested_lots(desk, site, policy.source, item_id, quantity) if policy.source else ()
     proof: dict[str, Any] = {
         "trigger": f"usable {standing.usable} at {location} is at or below minimum {policy.minimum}"
@@ -115,7 +118,7 @@ def suggested_lots(desk: Desk, site: str, source: str, item: str, quantity: int)
     for _, _, lot, facts, on_hand in sorted(found, key=lambda row: (row[0], row[1], row[2].product)):
         if quantity <= 0 or len(taken) == SUGGESTED_LOTS_MAX:
             break
-        expiry = None if facts.expiry is None else from_us(facts.expires or 0).date().fromisoformat(facts.expiry)
+        expiry = None if facts.expiry is None else iso_date(facts.expiry)
         take = min(quantity, on_hand)
         taken.append(
             SuggestedLot(location=source, product=lot.product, lot=facts.lot_text or lot.lot, quantity=take, expiry=expiry)
@@ -146,9 +149,9 @@ def escalate(desk: Desk, command_id: str, card: CardKey, urgency: Urgency) -> No
         revise(desk, command, urgency=urgency)
         if urgency is Urgency.STOCK_OUT:
             desk.count(card[0], "stock_outs")
-            desk.alert(
-                card[0], "stock_out", f"{card[2]} is out of stock at {card[1]}", command_id, location=card[1], item=card[2]
-            )
+            item = desk.catalog.item(card[2])
+            text = f"{item.name if item else card[2]} is out of stock at {card[1]}"
+            desk.alert(card[0], "stock_out", text, command_id, location=card[1], item=card[2])
 
 
 def satisfy(desk: Desk, card: CardKey, command_id: str, by: OrderKey) -> None:
@@ -212,17 +215,18 @@ def decide(desk: Desk, decision: Decision) -> tuple[str, str]:
         return "unknown_target", f"no command {decision.target} is known at site {decision.site}"
     if command.state in CLOSED_COMMAND_STATES:
         return "already_closed", f"the command is {command.state}: nothing is left to decide"
+    held = [role for role in desk.catalog.roles_of(decision.actor) if not role.sites or decision.site in role.sites]
     approval = Approval(actor=decision.actor, action=decision.action, at=decision.at, reason=decision.reason)
     approvals = (*command.approvals, approval)
     if decision.action == "cancel":
+        if not any(role.role in _MAY_CANCEL for role in held):
+            return "not_authorised", f"{decision.actor} is neither pharmacist nor buyer at {decision.site}"
         revise(desk, command, state=CommandState.CANCELLED, approvals=approvals, closed_at=decision.at, reason=decision.reason)
         return "cancelled", "the command is cancelled; the need stays open on the card until supply arrives"
     if command.state is not CommandState.AWAITING_APPROVAL:
         return "not_awaiting_approval", f"the command is {command.state}, it waits for no approval"
-    role = command.approval_role
-    held = desk.catalog.roles_of(decision.actor)
-    if not any(entry.role == role and (not entry.sites or decision.site in entry.sites) for entry in held):
-        return "not_authorised", f"{decision.actor} does not hold the role {role} at {decision.site}"
+    if not any(role.role == command.approval_role for role in held):
+        return "not_authorised", f"{decision.actor} does not hold the role {command.approval_role} at {decision.site}"
     state = CommandState.ISSUED if decision.action == "approve" else CommandState.REJECTED
     revise(desk, command, state=state, approvals=approvals, reason=decision.reason)
     return decision.action, f"the command is {state}"
@@ -236,17 +240,22 @@ def answer(desk: Desk, reply: OrderAnswer) -> tuple[str, str]:
     answers = command.proof.get("answers", [])
     if any(entry["answer_id"] == reply.answer_id for entry in answers):
         return "duplicate", "this answer was received before"
-    entry = {"answer_id": reply.answer_id, "status": reply.status, "at": reply.at.isoformat(), "reason": reply.reason}
-    proof = {**command.proof, "answers": [*answers, entry]}
-    if command.state in CLOSED_COMMAND_STATES:
+    entry = {
+        "answer_id": reply.answer_id, "status": reply.status, "at": reply.at.isoformat(), "reason": reply.reason,
+        "quantity": int(reply.quantity) if reply.quantity is not None else command.quantity, "document": reply.document,
+    }  # fmt: skip
+    answers = sorted((*answers, entry), key=lambda one: (one["at"], one["answer_id"]))
+    proof = {**command.proof, "answers": answers}
+    if command.state not in _ANSWERABLE:
         revise(desk, command, proof=proof)
-        return "noted", f"noted; the command is {command.state} already"
-    if reply.status == "rejected":
-        revise(desk, command, state=CommandState.REJECTED, proof=proof, reason=reply.reason)
+        return "noted", f"noted; the command is {command.state} and stays so"
+    newest = answers[-1]
+    if newest["status"] == "rejected":
+        revise(desk, command, state=CommandState.REJECTED, proof=proof, reason=newest["reason"])
     else:
-        proof["confirmed"] = int(reply.quantity) if reply.quantity is not None else command.quantity
-        revise(desk, command, state=CommandState.ACKNOWLEDGED, proof=proof, document=reply.document or command.document)
-    return reply.status, f"the command is {reply.status}"
+        proof["confirmed"] = newest["quantity"]
+        revise(desk, command, state=CommandState.ACKNOWLEDGED, proof=proof, document=newest["document"] or command.document)
+    return reply.status, f"the command is {newest['status']} by its newest answer"
 
 
 def publish_position(desk: Desk, card: CardKey, policy: ParPolicy | None, standing: Card) -> None:
@@ -259,7 +268,7 @@ def publish_position(desk: Desk, card: CardKey, policy: ParPolicy | None, standi
     command = desk.commands.get((site, need.command_id)) if need is not None else None
     daily = demand.daily(desk, card)
     record = Position(
-        site=site, location=location, item=item_id, on_hand=standing.on_hand, usable=standing.usable,
+        site=site, location=location, item=item_id, on_hand=standing.on_hand, usable=max(standing.usable, 0),
         due=supply_due(desk, card), unit=item.base_unit,
         as_of=from_us(max(desk.now_us, standing.last[0] if standing.last else 0)),
         minimum=policy.minimum if policy else None, par=policy.par if policy else None,

@@ -11,8 +11,7 @@ from typing import Final
 
 from schemas.kinds import Urgency
 from schemas.reference import ParPolicy
-from streams.ledger.fold import Thresholds
-from streams.ledger.model import Card, CardKey, OrderKey, history_key
+from streams.ledger.model import Card, CardKey, Limits, OrderKey, history_key
 from streams.site import levels, orders
 from streams.site.desk import Desk
 from streams.site.tables import Need, Timer
@@ -21,10 +20,14 @@ from streams.times import MINUTE_US
 LATENESS_MINUTES_DEFAULT: Final = 60
 
 
-def thresholds(desk: Desk, card: CardKey) -> Thresholds | None:
+def thresholds(desk: Desk, card: CardKey) -> Limits | None:
     """The trigger levels of a card; None without a policy."""
-    policy = desk.catalog.policy(*card)
-    return None if policy is None else Thresholds(policy.minimum, levels.satisfied_at(policy))
+    return limits_of(desk.catalog.policy(*card))
+
+
+def limits_of(policy: ParPolicy | None) -> Limits | None:
+    """The trigger levels of a policy."""
+    return None if policy is None else (policy.minimum, levels.satisfied_at(policy))
 
 
 def evaluate(desk: Desk, card: CardKey) -> None:
@@ -54,12 +57,12 @@ def _close(desk: Desk, card: CardKey, need: Need, standing: Card) -> None:
 
 
 def _satisfied(desk: Desk, card: CardKey, need: Need, standing: Card) -> OrderKey:
-    """Where in the ledger the need was satisfied."""
+    """Where in the ledger the need was satisfied: never before it was opened."""
     if not standing.armed and standing.turned is not None:
-        return standing.turned
+        return max(standing.turned, need.opened)
     for _, entry in desk.book.history.scan(card, start=history_key(card, need.opened)):
         if not entry.armed and entry.turned is not None:
-            return entry.turned
+            return max(entry.turned, need.opened)
     return need.opened
 
 

@@ -16,7 +16,7 @@ from schemas.events import StockEvent
 from schemas.kinds import ConsumptionRuleKind, Feed
 from schemas.reference import Item, Product
 from schemas.units import canonical_unit
-from streams.catalog import Catalog
+from streams.catalog import Catalog, ancestors
 
 _ONE: Final = Fraction(1)
 _MASS_MCG: Final[dict[str, int]] = {"mcg": 1, "mg": 1_000, "g": 1_000_000}
@@ -67,9 +67,12 @@ def resolve_place(catalog: Catalog, event: StockEvent, codes: tuple[str, ...], p
     A dispense that names no place left the site's one dispensing store.
     """
     for code in codes:
-        path = catalog.place(event.site, code)
-        if path is not None:
-            return f"{path}/{pocket.strip('/')}" if pocket else path
+        paths = catalog.places(event.site, code)
+        if len(paths) > 1:
+            reason = f"the place {code} names {' and '.join(paths)} at site {event.site}: give each its own code"
+            return Missing("ambiguous_location", reason, (("place", event.site, code.strip().upper()),))
+        if paths:
+            return f"{paths[0]}/{pocket.strip('/')}" if pocket else paths[0]
         governed = catalog.location(event.site, code) if "/" in code else None
         if governed is not None and not pocket:
             return code
@@ -79,7 +82,8 @@ def resolve_place(catalog: Catalog, event: StockEvent, codes: tuple[str, ...], p
             return stores[0]
     named = ", ".join(codes) or "none given"
     reason = f"the place ({named}) is not known at site {event.site}: add the code to a location"
-    waits = tuple(("place", event.site, code.strip().upper()) for code in codes) or (("place", event.site, ""),)
+    names = dict.fromkeys(path.strip().upper() for code in codes for path in ancestors(code))
+    waits = tuple(("place", event.site, name) for name in names) or (("place", event.site, ""),)
     return Missing("unknown_location", reason, waits)
 
 

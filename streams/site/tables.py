@@ -68,6 +68,14 @@ class Demand(msgspec.Struct, frozen=True, array_like=True, gc=False):
     days: int = 0
 
 
+class Version(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The version of a fact that counts: when it happened and its key; none once the fact was deleted."""
+
+    occurred_us: int
+    key: str
+    deleted: bool = False
+
+
 class SourceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How far a source is complete."""
 
@@ -89,9 +97,10 @@ ACCOUNTS: Final = TableSpec("accounts", int)
 CLOCK: Final = TableSpec("clock", int)
 SOURCES: Final = TableSpec("sources", SourceState)
 CHANGED: Final = TableSpec("changed", int)
+VERSIONS: Final = TableSpec("versions", Version)
 CORRECTIONS: Final = TableSpec("corrections", int)
 
 SITE_TABLES: Final = (
     *CATALOG_TABLES, *LEDGER_TABLES, SEEN, HELD, WAITING, TIMERS, NEEDS, COMMANDS_TABLE, CASES_TABLE, LOT_PLACES, LOT_PRODUCTS,
-    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, CHANGED, CORRECTIONS,
+    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, CHANGED, CORRECTIONS, VERSIONS,
 )  # fmt: skip

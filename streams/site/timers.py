@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from schemas.reference import Site
+from streams.contract import describe
 from streams.ledger.model import CardKey, LotId
 from streams.site import countback, ledger, lots
 from streams.site.desk import TIMER_PENDING, Desk
-from streams.site.par import thresholds
 from streams.site.tables import Timer
-from streams.times import DAY_US, start_of_day_us
+from streams.times import iso_date
 
 TIMERS_PER_EVENT: Final = 200
 
@@ -37,7 +37,13 @@ def run(desk: Desk) -> list[CardKey]:
     touched: list[CardKey] = []
     for key, timer in fired:
         desk.timers.delete(key)
-        touched.extend(_fire(desk, int(key[0]), timer))
+        point, written = desk.state.savepoint(), len(desk.out)
+        try:
+            touched.extend(_fire(desk, int(key[0]), timer))
+        except Exception as error:  # noqa: BLE001  # a timer that fails would otherwise fail with every event from now on
+            desk.state.rollback_to(point)
+            del desk.out[written:]
+            desk.fault(timer.subject[0], "|".join(timer.subject), f"what was due ({timer.kind})", describe(error))
     return touched
 
 
@@ -51,7 +57,7 @@ def _fire(desk: Desk, due_us: int, timer: Timer) -> list[CardKey]:
             if item is None:
                 return []
             held = LotId(product, lot, container)
-            ledger.mark(desk, card, due_us, held, item, thresholds(desk, card))
+            ledger.mark(desk, card, due_us, held, item)
             return [card]
         case "window":
             _enter_window(desk, timer)
@@ -82,12 +88,11 @@ def _enter_window(desk: Desk, timer: Timer) -> None:
     text = f"{item.name}: {on_hand} {item.base_unit} of lot {facts.lot_text or lot} " + (
         f"are at their last day ({facts.expiry})" if days == "0" else f"expire within {days} days ({facts.expiry})"
     )
-    kind = "expired" if days == "0" else "expiring"
-    desk.alert(site, kind, text, item_id, product, lot, days, facts.expiry, item=item_id, product=product, lot=lot)
+    desk.alert(site, "expiring", text, item_id, product, lot, days, facts.expiry, item=item_id, product=product, lot=lot)
 
 
 def _tightest(now_us: int, expiry: str, site: Site) -> int:
     """The narrowest window the lot has entered: a lot that arrives inside several is spoken of once."""
-    day = lots.iso_date(expiry)
-    entered = [days for days in site.expiry_windows_days if start_of_day_us(day, site.zone) - days * DAY_US <= now_us]
+    day = iso_date(expiry)
+    entered = [days for days in site.expiry_windows_days if lots.window_start_us(day, days, site.zone) <= now_us]
     return min(entered, default=-1)

@@ -191,7 +191,11 @@ def test_a_crash_can_come_before_and_after_each_write_and_sync(step: int) -> Non
     store = MemoryStore()
     store.crash_at = step
     with pytest.raises(SimulatedCrash):
-        fill(store, b"a")
-        store.sync()
+        _fill_and_sync(store)
     kept = {bool(keys(store.after_crash(Random(seed)), b"", b"z")) for seed in range(20)}
     assert kept == {1: {False}, 2: {False, True}, 3: {False, True}, 4: {True}}[step]
+
+
+def _fill_and_sync(store: MemoryStore) -> None:
+    fill(store, b"a")
+    store.sync()

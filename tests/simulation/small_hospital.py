@@ -29,6 +29,10 @@ ITEMS: Final = ("amoxicillin-500", "morphine-10")
 LATE_ITEM: Final = "ketorolac-30"
 """Its code becomes known in the middle of the run: what was held for it applies itself then."""
 POCKETS: Final = {"amoxicillin-500": "d1/p1", "morphine-10": "d1/p2", LATE_ITEM: "d2/p1"}
+ACTIONS: Final = {
+    "vend": 12, "return": 2, "waste": 2, "refill": 5, "load": 1, "unload": 1, "count": 2, "expire": 1, "null": 1,
+}  # fmt: skip
+"""What a cabinet sees, and how often."""
 LOTS: Final = {"A1": "2026-03-02", "B2": "2026-03-03", "C3": "2027-01-31"}
 """Lots by expiry: one ends during the run, one near its end, one long after."""
 
@@ -79,27 +83,23 @@ def _record(kind: str, record: Any) -> ReferenceRecord:
 def _reference() -> Iterator[ReferenceRecord]:
     for site, zone in zip(SITES, ("America/New_York", "Europe/Berlin"), strict=True):
         yield _record("site", Site(id=site, name=site.title(), zone=zone, facility_codes=(site.upper(),)))
-        yield _record(
-            "location", Location(site=site, path="main", kind=LocationKind.STORE, codes=("MAIN",), authority=Feed.DISPENSE)
+        store = Location(site=site, path="main", kind=LocationKind.STORE, codes=("MAIN",), authority=Feed.DISPENSE)
+        yield _record("location", store)
+        cabinet = Location(
+            site=site, path="icu/cab1", kind=LocationKind.CABINET, codes=("ICU-CAB1",), authority=Feed.CABINET, refill_from="main"
         )
-        yield _record(
-            "location",
-            Location(
-                site=site, path="icu/cab1", kind=LocationKind.CABINET, codes=("ICU-CAB1",), authority=Feed.CABINET,
-                refill_from="main",
-            ),  # fmt: skip
-        )
+        yield _record("location", cabinet)
     yield _record("supplier", Supplier(id="mainline", name="Mainline"))
     for item in ITEMS:
         yield from _item_records(item)
     for site in SITES:
         for item in (*ITEMS, LATE_ITEM):
-            cabinet = f"icu/cab1/{POCKETS[item]}"
-            yield _record("par_policy", ParPolicy(site=site, location=cabinet, item=item, minimum=8, par=20, maximum=24, source="main"))
-            yield _record(
-                "par_policy",
-                ParPolicy(site=site, location="main", item=item, minimum=30, par=90, maximum=120, critical=5, kind=CommandKind.PURCHASE),
-            )
+            pocket = f"icu/cab1/{POCKETS[item]}"
+            restock = ParPolicy(site=site, location=pocket, item=item, minimum=8, par=20, maximum=24, source="main")
+            buy = CommandKind.PURCHASE
+            purchase = ParPolicy(site=site, location="main", item=item, minimum=30, par=90, maximum=120, critical=5, kind=buy)
+            yield _record("par_policy", restock)
+            yield _record("par_policy", purchase)
 
 
 def _late_reference() -> Iterator[ReferenceRecord]:
@@ -127,13 +127,13 @@ def _cabinet(random: Random, site: str, number: int, at: datetime) -> tuple[str,
     rows = []
     for line in range(random.randint(1, 3)):
         item, lot = _choice(random)
-        action = random.choices(("vend", "return", "waste", "refill", "load", "unload", "count", "expire", "null"), (12, 2, 2, 5, 1, 1, 2, 1, 1))[0]
+        action = random.choices(list(ACTIONS), list(ACTIONS.values()))[0]
         rows.append(
             {
                 "device": "ICU-CAB1", "transaction_id": f"{number}-{line}", "action": action, "facility": site.upper(),
                 "occurred": (at + timedelta(seconds=line)).isoformat(), "pocket": POCKETS[item], "product_code": item.upper(),
-                "quantity": random.randint(1, 9), "unit": "vial", "lot": lot, "expiry": LOTS[lot], "device_sequence": number * 10 + line,
-                "user": "nurse1", "witness": "nurse2",
+                "quantity": random.randint(1, 9), "unit": "vial", "lot": lot, "expiry": LOTS[lot],
+                "device_sequence": number * 10 + line, "user": "nurse1", "witness": "nurse2",
             }
         )  # fmt: skip
     return "cabinet", CABINET_JSON, json.dumps(rows).encode()
@@ -163,9 +163,10 @@ def _dispense(random: Random, site: str, number: int, at: datetime) -> tuple[str
     for line in range(1, random.randint(1, 3) + 1):
         item, lot = _choice(random)
         expiry = LOTS[lot].replace("-", "")
-        lines.append(f"ORC|RE|P{number}-{line}|F{number}-{line}")
+        given, filler = f"{at + timedelta(seconds=line):%Y%m%d%H%M%S}+0000", f"F{number}-{line}"
+        lines.append(f"ORC|RE|P{number}-{line}|{filler}")
         lines.append(
-            f"RXD|{line}|{item.upper()}^{item}^L|{at + timedelta(seconds=line):%Y%m%d%H%M%S}+0000|{random.randint(1, 4)}|VIAL||F{number}-{line}"
+            f"RXD|{line}|{item.upper()}^{item}^L|{given}|{random.randint(1, 4)}|VIAL||{filler}"
             f"|||RPH1|||ICU^1^1|||||{lot}|{expiry}|||||||MAIN^Central|MAIN^Central||||||N"
         )
     return "rds", HL7_ER7, "\r".join([*lines, ""]).encode()
@@ -173,7 +174,8 @@ def _dispense(random: Random, site: str, number: int, at: datetime) -> tuple[str
 
 def _broken(random: Random, site: str, number: int, at: datetime) -> tuple[str, str, bytes]:
     """What can't be understood: cut JSON, bytes of no format, a message without a product."""
-    body = random.choice((b'{"device": "ICU-CAB1", "trans', bytes(random.randrange(256) for _ in range(40)), b"[]", b"MSH|^~\\&|A"))
+    junk = bytes(random.randrange(256) for _ in range(40))
+    body = random.choice((b'{"device": "ICU-CAB1", "trans', junk, b"[]", b"MSH|^~\\&|A"))
     return ("rds", HL7_ER7, body) if body.startswith(b"MSH") else ("cabinet", CABINET_JSON, body + b"%d" % number)
 
 

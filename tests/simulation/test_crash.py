@@ -37,7 +37,8 @@ def test_a_hub_that_crashes_at_random_steps_keeps_the_three_promises(batch: int)
         try:
             check_seed(seed, hospital, expected.steps, balances, needs)
         except Exception as error:
-            pytest.fail(f"crash seed {seed} (hospital {batch}): {type(error).__name__}: {error}", pytrace=True)
+            error.add_note(f"crash seed {seed}, hospital {batch}")
+            raise
 
 
 def check_seed(

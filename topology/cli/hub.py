@@ -10,7 +10,7 @@ import typer
 from topology.cli.options import DEFAULT_DATA
 from topology.settings import load_settings
 
-DataOption = Annotated[Path | None, typer.Option("--data", help="The embedded hub's folder.")]
+DataOption = Annotated[Path | None, typer.Option("--data", envvar="WARDSTOCK_DATA", help="The embedded hub's folder.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
 HttpPort = Annotated[int | None, typer.Option("--http-port", help="Tower, feeds, local API; 0 takes a free one.")]
 MllpPort = Annotated[int | None, typer.Option("--mllp-port", help="HL7 v2 over MLLP; 0 takes a free one.")]

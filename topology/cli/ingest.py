@@ -52,7 +52,7 @@ def ingest(
         msg = f"there is no {', '.join(missing)}"
         raise InputRefusedError(msg)
     messages = messages_of(paths, format=format_.value, site=site, now=datetime.now(UTC))
-    with open_access(data) as hub:
+    with open_access(data, create=True) as hub:
         _report(hub, messages, as_json=as_json)
 
 

@@ -18,7 +18,7 @@ def load(
     paths: Annotated[list[Path], typer.Argument(help="CSV or YAML files, or folders of them.")], data: Data = DEFAULT_DATA
 ) -> None:
     """Load reference data. Bad rows are listed by file, line and reason, and then nothing is loaded."""
-    with open_access(data) as hub:
+    with open_access(data, create=True) as hub:
         loaded = load_reference(paths, hub.known())
         if loaded.problems:
             for problem in loaded.problems:

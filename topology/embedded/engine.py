@@ -7,7 +7,9 @@ only what is synced.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -34,6 +36,7 @@ from topology.embedded.log import (
     table_prefix,
 )
 from topology.embedded.store import Store, Write
+from topology.embedded.tail import Tail
 
 Partition = tuple[str, int]
 FAULTS_KEPT_MAX: Final = 1_000
@@ -62,10 +65,13 @@ class Engine:
         self._states: dict[Partition, State] = {}
         self._prefixes: dict[tuple[str, int, str], bytes] = {}
         self._starts = {key: stream_prefix(*key) for key in self._ends}
+        self._tails: dict[Partition, Tail] = {}
+        self._unwritten: list[tuple[Tail, LogRecord]] = []
         for processor in processors:
             for partition in range(TOPICS[processor.input_topic].partitions):
                 key = (processor.name, partition)
                 self._positions[key] = read_number(store, position_key(*key))
+                self._tails[processor.input_topic, partition] = Tail()
         self.faults: list[HandlerFault] = []
         self.events_folded = 0
 
@@ -78,19 +84,21 @@ class Engine:
                 msg = f"the message has {len(message.body)} bytes, the limit is {BODY_BYTES_MAX}"
                 raise Oversized(msg)
         batch: list[Write] = []
-        places: list[tuple[int, int]] = []
-        for message in messages:
-            partition = partition_of(message.source)
-            offset = self._ends[RAW, partition]
-            headers = (
-                ("ce_type", "RawMessage"), ("ce_source", message.source), ("ce_time", message.received_at.isoformat()),
-                ("trace", f"{RAW}-{partition}-{offset}"), *raw_headers(message),
-            )  # fmt: skip
-            self._append(batch, RAW, partition, message.source.encode("utf-8"), message.body, headers)
-            places.append((partition, offset))
+        with _collector_paused():
+            places = [self._append_raw(batch, message) for message in messages]
         self._commit(batch)
         self._sync()
         return places
+
+    def _append_raw(self, batch: list[Write], message: RawMessage) -> tuple[int, int]:
+        partition = _partition(message.source, TOPICS[RAW].partitions)
+        offset = self._ends[RAW, partition]
+        headers = (
+            ("ce_type", "RawMessage"), ("ce_source", message.source), ("ce_time", message.received_at.isoformat()),
+            ("trace", f"{RAW}-{partition}-{offset}"), *raw_headers(message),
+        )  # fmt: skip
+        self._append(batch, RAW, partition, message.source.encode("utf-8"), message.body, headers)
+        return partition, offset
 
     def broadcast(self, changes: Iterable[ReferenceChange | Tick]) -> None:
         """Write reference changes and ticks to every partition that folds them, in one transaction, and sync."""
@@ -137,16 +145,18 @@ class Engine:
             self._positions[processor.name, partition] = self._ends[processor.input_topic, partition]
             return 0
         state = self._state(processor, partition)
-        folded, faults = fold(processor, records, state)
         batch: list[Write] = []
-        for record, outputs in folded:
-            self._append_outputs(batch, processor, record, outputs)
-        for table, key, value in state.changes():
-            batch.append(("state", self._table_prefix(processor.name, partition, table) + key, value))
+        with _collector_paused():
+            folded, faults = fold(processor, records, state)
+            for record, outputs in folded:
+                self._append_outputs(batch, processor, record, outputs)
+            for table, key, value in state.changes():
+                batch.append(("state", self._table_prefix(processor.name, partition, table) + key, value))
         after = records[-1].offset + 1
         batch.append(("meta", position_key(processor.name, partition), number(after)))
         self._commit(batch)
         self._positions[processor.name, partition] = after
+        self._tails[processor.input_topic, partition].drop(after)
         state.clean()
         if faults and len(self.faults) < FAULTS_KEPT_MAX:
             self.faults.extend(faults)
@@ -157,7 +167,8 @@ class Engine:
         records: list[LogRecord] = []
         size = 0
         end = min(self._ends[topic, partition], position + BATCH_EVENTS_MAX)
-        for record in read_records(self._store, topic, partition, position, end):
+        newest = self._tails[topic, partition].after(position)[: end - position]
+        for record in newest or read_records(self._store, topic, partition, position, end):
             records.append(record)
             size += len(record.value or b"")
             if size >= BATCH_BYTES_MAX:
@@ -226,6 +237,9 @@ class Engine:
         offset = self._ends[at]
         self._ends[at] = offset + 1
         batch.append(("log", log_key(self._starts[at], offset), encode_record(key, value, headers)))
+        tail = self._tails.get(at)
+        if tail is not None:
+            self._unwritten.append((tail, LogRecord(topic, partition, offset, key, value, headers)))
 
     def _commit(self, batch: list[Write]) -> None:
         """Write a batch with the new ends of the partitions it appended to."""
@@ -233,8 +247,11 @@ class Engine:
             if end != self._written.get((topic, partition), -1):
                 batch.append(("meta", end_key(topic, partition), number(end)))
                 self._written[topic, partition] = end
+        unwritten, self._unwritten = self._unwritten, []
         if batch:
             self._store.write(batch)
+        for tail, record in unwritten:
+            tail.append(record)
 
     def _sync(self) -> None:
         self._store.sync()
@@ -259,3 +276,15 @@ class Engine:
 @lru_cache(maxsize=65_536)
 def _partition(key: str, partitions: int) -> int:
     return partition_of(key, partitions)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Let the garbage collector run between batches only: in a batch nearly everything that was allocated is still in use."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

@@ -34,6 +34,8 @@ class DataFolder:
         self.path = path
         new = _is_new(path)
         path.mkdir(parents=True, exist_ok=True)
+        if new:
+            path.chmod(0o700)
         self._lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

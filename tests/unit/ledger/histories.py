@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -85,11 +86,10 @@ def event_of(fact: Fact) -> StockEvent:
         return reversal(fact.undoes or "", at=fact.occurred, key=fact.key)
     stated_target = fact.other if fact.kind in {"put_away", "pick"} else None
     feed = Feed.SCAN if fact.place == STORE and fact.kind in {"count", "return"} else None
-    event = told(
+    return told(
         EventKind(fact.kind), fact.quantity, place=fact.place, at=fact.occurred, key=fact.key, to=stated_target, lot=fact.lot,
         expiry=fact.expiry, device_sequence=fact.sequence, codes=BY_PRODUCT, **({"feed": feed} if feed else {}),
     )  # fmt: skip
-    return event
 
 
 def truth(history: list[Fact]) -> ReferenceLedger:
@@ -99,7 +99,7 @@ def truth(history: list[Fact]) -> ReferenceLedger:
 
 def _normalised(fact: Fact) -> Fact:
     """The lot as it is compared (upper case, no blanks, no hyphens): `A-0 7` is `A07`."""
-    return Fact(**{**{name: getattr(fact, name) for name in fact.__dataclass_fields__}, "lot": "A07" if fact.lot == "A-0 7" else fact.lot})
+    return replace(fact, lot="A07" if fact.lot == "A-0 7" else fact.lot)
 
 
 def assert_same_stock(hub: SiteHub, ledger: ReferenceLedger) -> None:

@@ -16,6 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from tests.support.facts import START
 from tests.support.hub import SiteHub
 from tests.support.reference_ledger import Fact
+from tests.unit.ledger.histories import END as LAST
 from tests.unit.ledger.histories import (
     LEVELS,
     POLICIES,
@@ -28,7 +29,6 @@ from tests.unit.ledger.histories import (
     opening,
     truth,
 )
-from tests.unit.ledger.histories import END as LAST
 from tests.unit.ledger.test_random_histories import WITHOUT_LOAD
 
 

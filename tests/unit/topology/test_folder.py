@@ -117,7 +117,7 @@ def test_a_second_hub_on_the_folder_is_refused_and_told_where_the_first_one_is(t
     with pytest.raises(FolderRefusedError, match="another hub uses"):
         DataFolder(tmp_path)
     folder.announce("http://127.0.0.1:1234", "secret")
-    with pytest.raises(FolderRefusedError, match="http://127.0.0.1:1234") as caught:
+    with pytest.raises(FolderRefusedError, match=r"http://127\.0\.0\.1:1234") as caught:
         DataFolder(tmp_path)
     assert "secret" not in str(caught.value)
     folder.close()
