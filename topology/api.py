@@ -25,6 +25,8 @@ from topology.query import run_query
 from topology.reference_known import known_ids
 
 INGEST_WAIT_SECONDS: Final = 50.0
+FRESH_SECONDS: Final = 10.0
+"""How long a reader waits for the projection; then it is shown what there is."""
 POLL_SECONDS: Final = 0.02
 BEAT_SECONDS_MAX: Final = 30.0
 BACKLOG_READY_MAX: Final = 50_000
@@ -70,7 +72,10 @@ def _add_health(router: APIRouter, live: LiveHub) -> None:
 
 def _view(live: LiveHub) -> Any:
     async def view(view: str, request: Request) -> list[dict[str, Any]]:
-        """Rows of a named view; the query parameters are its filters."""
+        """Rows of a named view, up to what was durable when asked; the query parameters are its filters."""
+        deadline = time.monotonic() + FRESH_SECONDS
+        while live.behind() and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
         try:
             return await asyncio.to_thread(run_query, live.hub.views, view, dict(request.query_params))
         except (InputRefusedError, ValueError) as error:

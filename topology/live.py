@@ -21,6 +21,7 @@ from connectors.contract import TooLarge, Unavailable
 from schemas.events import Tick
 from schemas.raw import BODY_BYTES_MAX, RawMessage
 from schemas.topics import REFERENCE
+from sinks.sql.projection import PROJECTED_TOPICS
 from topology.embedded.engine import Engine
 from topology.local import LocalHub, project
 from topology.processors import build_processors
@@ -72,6 +73,18 @@ class LiveHub:
         self._threads: list[threading.Thread] = []
         self.failing: str | None = None
         self.last_beat = time.monotonic()
+        self._projected = -1
+
+    def behind(self) -> bool:
+        """Whether the projection lacks something that is durable now; asks it to hurry when it does."""
+        if not self.hub.engine.backlog() and self._projected >= self._durable():
+            return False
+        self._changed.set()
+        return True
+
+    def _durable(self) -> int:
+        """How many records of the projected topics are durable."""
+        return sum(sum(self.hub.engine.ends(topic)) for topic in PROJECTED_TOPICS)
 
     def start(self) -> None:
         """Start the engine and the projection threads."""
@@ -219,15 +232,18 @@ class LiveHub:
             if self.failing is not None:
                 continue
             try:
+                durable = self._durable()
                 project(self.hub.engine, self.hub.projection)
+                self._projected = durable
             except Exception as error:  # noqa: BLE001  # the projection is derived: it is tried again from its own position
                 _log.error("projection_failed", error=type(error).__name__)
             time.sleep(PROJECTION_PERIOD_SECONDS)
 
 
 def _answer(call: _Call, engine: Engine) -> None:
-    """Run a call and hand over its result or its error."""
+    """Run a call and hand over its result. One that fails left the engine half-way: the caller is told, the store reopened."""
     try:
         call.future.set_result(call.function(engine))
-    except Exception as error:  # noqa: BLE001  # belongs to the caller
-        call.future.set_exception(error)
+    except Exception as error:
+        call.future.set_exception(Unavailable(f"the hub can't store ({type(error).__name__})"))
+        raise

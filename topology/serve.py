@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,6 +23,7 @@ from topology.live import LiveHub
 from topology.local import LocalHub
 from topology.settings import Settings
 
+STARTED_POLL_SECONDS: Final = 0.01
 Extra = Callable[[LiveHub, str, int], Coroutine[Any, Any, None]]
 """Something that runs beside the hub; it is given the hub, the HTTP address and the MLLP port."""
 
@@ -55,6 +56,8 @@ async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], 
     try:
         await _start_mllp(mllp, settings)
         web = asyncio.create_task(server._serve([listening]))  # noqa: SLF001  # serve() would take the signals away
+        while not server.started and not web.done():
+            await asyncio.sleep(STARTED_POLL_SECONDS)
         hub.folder.announce(address, token)
         mllp_port = mllp.address[1]
         say(f"Wardstock runs on {hub.folder.path}")

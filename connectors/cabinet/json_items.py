@@ -51,7 +51,7 @@ def map_items(body: bytes, items_max: int, noun: str, map_one: Callable[[dict[st
     `map_one` gets the item and its index, and may raise `Fault`.
     """
     try:
-        value = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        value = _JSON.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         return [Refused(code="not_json", reason=f"The body is not JSON that can be read ({_json_problem(error)}).")]
     if isinstance(value, list):
@@ -150,6 +150,10 @@ def _zone(name: str) -> ZoneInfo | None:
 def _refuse_constant(name: str) -> Decimal:
     msg = f"{name} is not a JSON number"
     raise ValueError(msg)
+
+
+_JSON: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+"""Made once: `json.loads` makes a new decoder for each body when it is told how to read numbers."""
 
 
 def _json_problem(error: ValueError | RecursionError) -> str:

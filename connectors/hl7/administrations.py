@@ -60,7 +60,7 @@ def _administration(envelope: Envelope, item: Item) -> StockEvent:
         "actor": value(rxa, "10.1") or None,
         "no_effect": no_effect,
     }
-    original = envelope.key("ras", order_text, *(rxa.raw(field) for field in ("1", "2", "3", "5.1")))
+    original = envelope.key("ras", order_text, *rxa.raws("1", "2", "3", "5.1"))
     event = envelope.event(original, kind=EventKind.ADMINISTER, **common)
     if not order_text:
         original = f"{original}|{envelope.patient or ''}|{content(event)}"

@@ -45,7 +45,7 @@ def _dispense(envelope: Envelope, item: Item) -> StockEvent:
         "order_id": order_id or prescription or None,
         "actor": value(rxd, "10.1") or None,
     }
-    original = envelope.key("rds", order_text, *(rxd.raw(field) for field in ("7", "1", "3", "2.1")))
+    original = envelope.key("rds", order_text, *rxd.raws("7", "1", "3", "2.1"))
     event = envelope.event(original, kind=EventKind.DISPENSE, **common)
     if not order_text and not prescription:
         original = f"{original}|{envelope.patient or ''}|{content(event)}"

@@ -67,15 +67,22 @@ class Segment:
         """The trimmed text at a path, with HL7's null as ""."""
         step = PATHS[path]
         row = self._row
-        if step[2] >= len(row) or not row[step[2]]:
-            return ""
-        return self.syntax.trimmed(row[step[2]], step)
+        text = row[step[2]] if step[2] < len(row) else ""
+        return self.syntax.trimmed(text, step) if text else ""
 
     def raw(self, path: str) -> str:
         """The text at a path as sent, escapes and deeper delimiters kept."""
-        step = PATHS[path]
-        text = self.field(step[2])
-        return self.syntax.as_sent(text, step) if text and step[6] else text
+        return self.raws(path)[0]
+
+    def raws(self, *paths: str) -> list[str]:
+        """The texts at several paths as sent."""
+        found = []
+        row = self._row
+        for path in paths:
+            step = PATHS[path]
+            text = row[step[2]] if step[2] < len(row) else ""
+            found.append(self.syntax.as_sent(text, step) if text and step[6] else text)
+        return found
 
     def repetitions(self, path: str) -> list[str]:
         """The decoded text at a path in every repetition of its field; an absent field has none."""
@@ -125,6 +132,11 @@ class Group:
         if step.nth >= len(rows) or step.field >= len(rows[step.nth]):
             return ""
         return self.syntax.as_sent(rows[step.nth][step.field], step)
+
+    def field(self, name: str, number: int) -> str:
+        """A whole field of the first segment of a name as sent; "" when absent."""
+        rows = self._index.get(name)
+        return rows[0][number] if rows and number < len(rows[0]) else ""
 
     def segments(self, *names: str) -> list[Segment]:
         """The segments of one name or several, in the order of the message."""

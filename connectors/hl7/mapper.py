@@ -16,6 +16,8 @@ from connectors.hl7.envelope import Envelope
 from connectors.hl7.er7 import Er7Error, Message, read
 from connectors.hl7.message_types import disposition
 from connectors.hl7.orders import map_encoded_orders, map_gives, map_pharmacy_orders
+from connectors.hl7.paths import PATHS
+from connectors.hl7.syntax import Syntax, kept
 from schemas.mapping import Mapped, MappingContext, NoEffect, Refused
 from schemas.raw import RawMessage, RawRef
 
@@ -51,7 +53,12 @@ def map_hl7(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequen
 
 def message_type(message: Message) -> tuple[str, str]:
     """Type and trigger event from MSH-9; `RDS_O13` in one component is read as both."""
-    kind, trigger = message.get("MSH-9.1").strip(), message.get("MSH-9.2").strip()
+    return _type(message.field("MSH", 9), message.syntax)
+
+
+@kept
+def _type(text: str, syntax: Syntax) -> tuple[str, str]:
+    kind, trigger = syntax.pick(text, PATHS["9.1"]).strip(), syntax.pick(text, PATHS["9.2"]).strip()
     if not trigger and "_" in kind:
         kind, _, trigger = kind.partition("_")
     return kind.upper(), trigger.upper()

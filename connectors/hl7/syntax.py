@@ -38,7 +38,7 @@ class Syntax:
 
     def pick(self, text: str, path: Path) -> str:
         """The decoded text at a path inside a field; "" when it is not there."""
-        if text.isalnum():  # no delimiter and no escape sign is a letter or digit
+        if text.isalnum():  # no delimiter and no escape sign is a letter or digit (`delimiters_of` refuses such)
             return text if path[7] else ""
         _, _, _, repetition, component, subcomponent, _, _ = path
         if component < 0:
@@ -74,6 +74,8 @@ class Syntax:
 
     def trimmed(self, text: str, path: Path = _WHOLE) -> str:
         """The decoded text at a path without blanks round it, HL7's null as ""."""
+        if path[7] and text.isalnum():  # no delimiter, escape sign or blank is a letter or digit
+            return text
         found = self.pick(text, path).strip()
         return "" if found == NULL else found
 

@@ -207,11 +207,15 @@ class NormaliseProcessor:
     def _hold(self, message: RawMessage, ref: RawRef, item: Mapped, items: int) -> list[Output]:
         event_id = item.event_id if isinstance(item, StockEvent) else ""
         kind = item.kind if isinstance(item, StockEvent) else ""
-        facility = (item.facility if isinstance(item, StockEvent) else None) or message.site or "not stated"
-        reason = f"no site is known for facility {facility}: load a site record that names it"
+        facility = (item.facility if isinstance(item, StockEvent) else None) or message.site
+        reason = (
+            f"no site is known for facility {facility}: load a site record that names it"
+            if facility
+            else "the message names no facility and its feed has no default site: give the feed a site (--site, default_site)"
+        )
         hold = Hold(
-            event_id=f"raw-{ref.partition}-{ref.offset}-{ref.index}", site="", waits_for=f"site {facility}", reason=reason,
-            since=message.received_at, raw=ref, source=message.source, kind=kind,
+            event_id=f"raw-{ref.partition}-{ref.offset}-{ref.index}", site="", waits_for=f"site {facility or 'of the feed'}",
+            reason=reason, since=message.received_at, raw=ref, source=message.source, kind=kind,
         )  # fmt: skip
         ids, kinds = (event_id,) if event_id else (), (kind,) if kind else ()
         outcome = _outcome(message, ref, items, Outcome.HELD, "unknown_site", reason, event_ids=ids, kinds=kinds)

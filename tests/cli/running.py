@@ -33,6 +33,11 @@ class Answer:
         """Standard output as JSON lines."""
         return [json.loads(line) for line in self.out.splitlines()]
 
+    @property
+    def skipped(self) -> list[dict[str, Any]]:
+        """Files without messages, which `ingest --json` tells on standard error before the summary."""
+        return [json.loads(line) for line in self.err.splitlines()[:-1]]
+
 
 def run_here(*arguments: str) -> Answer:
     """Run a command in this process, from its arguments to its exit code."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 from pathlib import Path
@@ -45,7 +44,7 @@ def test_a_data_folder_that_cannot_be_made_is_refused_by_every_command(command: 
 def test_a_foreign_folder_is_refused_by_every_command(command: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("mine")
     assert "thesis.doc" in refused(run_here(*command, "--data", str(tmp_path)))
-    assert os.listdir(tmp_path) == ["thesis.doc"]
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
 
 
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +54,7 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pyt
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "mkdir", denied)
-    sentence = refused(run_here("stock", "--data", str(tmp_path / "hub")))
+    sentence = refused(run_here("ingest", str(EXAMPLE), "--data", str(tmp_path / "hub")))
     assert str(tmp_path / "hub") in sentence
     assert "ermission" in sentence
 

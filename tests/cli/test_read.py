@@ -11,6 +11,7 @@ import pytest
 
 from schemas.records import COMMAND
 from tests.cli.running import Answer, run_here
+from topology.embedded.folder import DataFolder
 
 STOCK_FIELDS = ["site", "location", "item", "product", "lot", "expiry", "status", "quantity", "unit"]
 READERS = ("stock", "positions", "commands", "cases", "alerts", "holds", "quarantine")
@@ -136,9 +137,17 @@ def test_a_closed_command_is_listed_only_when_asked_for(data: Path) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_an_empty_hub_says_in_words_that_there_is_nothing(tmp_path: Path, reader: str) -> None:
-    hub = tmp_path / "hub"
-    assert read(hub, reader, "--json").out == ""
-    text = read(hub, reader).out
+def test_an_empty_hub_says_in_words_that_there_is_nothing(example: Path, reader: str) -> None:
+    assert read(example, reader, "--json").out == ""
+    text = read(example, reader).out
     assert len(text.split()) > 1
     assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_reading_where_there_is_no_hub_is_a_sentence_and_makes_none(tmp_path: Path, reader: str) -> None:
+    """A mistyped --data must not look like an empty hospital."""
+    answer = run_here(reader, "--data", str(tmp_path / "typo"))
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith(f"wardstock: there is no hub's folder {tmp_path / 'typo'}")
+    assert not (tmp_path / "typo").exists()

@@ -109,7 +109,8 @@ class Sender(threading.Thread):
         port = int(self.hub.url.rsplit(":", 1)[1])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
         try:
-            connection.request("POST", PATHS[message.content_type], message.body, {"X-Wardstock-Source": message.source})
+            headers = {"X-Wardstock-Source": message.source, "X-Wardstock-Site": message.site or ""}
+            connection.request("POST", PATHS[message.content_type], message.body, headers)
             return connection.getresponse().status == http.HTTPStatus.ACCEPTED
         except (OSError, http.client.HTTPException):
             return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -61,6 +63,7 @@ class Written:
 def written(knobs: Knobs) -> Written:
     """The simulation of some knobs, written once."""
     path = Path(mkdtemp(prefix="wardstock-simulation-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
     write_simulation(knobs, path)
     return Written(path)
 

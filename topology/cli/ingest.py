@@ -87,7 +87,9 @@ def _report(hub: FolderAccess | ApiAccess, messages: Iterable[RawMessage | Skipp
     tally = Tally()
     lines = ingest_local(hub.hub, messages, tally) if isinstance(hub, FolderAccess) else _through_api(hub, messages, tally)
     for line in lines:
-        sys.stdout.write((json.dumps(line, ensure_ascii=False) if as_json else _text(line)) + "\n")
+        # With --json every line of standard output is an item; files without messages are told on standard error.
+        out = sys.stderr if as_json and line.get("skipped") else sys.stdout
+        out.write((json.dumps(line, ensure_ascii=False) if as_json else _text(line)) + "\n")
     summary = tally.summary()
     text = json.dumps({"summary": summary}) if as_json else _summary_text(summary)
     (sys.stderr if as_json else sys.stdout).write(text + "\n")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.hl7.er7 import NULL, Er7Error, read
+from connectors.hl7.er7 import Er7Error, read
+from connectors.hl7.syntax import NULL
 from connectors.hl7.paths import PATHS, PATHS_CACHED_MAX
 
 ADMINISTRATION = (

@@ -24,10 +24,9 @@ from tests.unit.ledger.histories import (
     assert_same_usable,
     event_of,
     histories,
-    opening,
     truth,
 )
-from tests.unit.ledger.test_random_histories import STEADY, WITHOUT_LOAD
+from tests.unit.ledger.test_random_histories import STEADY
 
 SECOND: Final = product("amox-teva", ndc="0093-1234-01", gtin=None, labeler="Teva")
 NDC_OF: Final = {"L1": "0409-4713-02", "L2": "0409-4713-02", "L3": "0093-1234-01", "A-0 7": "0093-1234-01"}
@@ -45,7 +44,7 @@ def naming() -> list[Fact]:
 @STEADY
 @given(st.data())
 def test_the_product_of_a_lot_may_become_known_at_any_time(data: st.DataObject) -> None:
-    history = [*opening(), *naming(), *data.draw(histories(kinds=WITHOUT_LOAD, size=8))]
+    history = [*naming(), *data.draw(histories(size=8))]
     hub = SiteHub(SECOND, *POLICIES)
     for fact in data.draw(st.permutations(history)):
         event = event_of(fact)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,7 +26,6 @@ from tests.unit.ledger.histories import (
     assert_same_usable,
     event_of,
     histories,
-    opening,
     truth,
 )
 
@@ -35,10 +33,6 @@ STEADY = settings(
     max_examples=100, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
-
-WITHOUT_LOAD: Final = frozenset(KIND_RANK) - {"load"}
-"""A load passes through an empty pocket on its way to the new total; see the examples of single facts for its stock."""
-
 
 @st.composite
 def arrivals(draw: st.DrawFn, history: list[Fact]) -> list[Fact | int]:
@@ -73,16 +67,18 @@ def test_any_arrival_of_a_history_gives_the_stock_the_reference_ledger_derives(d
 @STEADY
 @given(st.data())
 def test_any_arrival_of_a_history_leaves_the_needs_open_that_the_reference_ledger_derives(data: st.DataObject) -> None:
-    history = [*opening(), *data.draw(histories(kinds=WITHOUT_LOAD))]
+    history = data.draw(histories())
     hub = fold(data.draw(arrivals(history)), *POLICIES)
     assert_same_needs(hub, truth(history))
     assert_same_usable(hub, truth(history))
+    for command in hub.all(COMMANDS):
+        assert command.closed_at is None or command.closed_at >= command.opened_at
 
 
 @STEADY
 @given(st.data())
 def test_each_revision_of_a_command_is_written_once_and_revisions_rise_by_one(data: st.DataObject) -> None:
-    history = [*opening(), *data.draw(histories(kinds=WITHOUT_LOAD))]
+    history = data.draw(histories())
     hub = fold(data.draw(arrivals(history)), *POLICIES)
     last: dict[str, int] = {}
     for command in hub.all(COMMANDS):
@@ -97,7 +93,7 @@ def test_each_revision_of_a_command_is_written_once_and_revisions_rise_by_one(da
 def test_a_history_in_order_opens_and_closes_needs_at_the_instants_the_reference_ledger_derives(data: st.DataObject) -> None:
     """With time told after every fact and no lateness, every need is seen, and its instants are event times."""
     history = sorted(
-        [*opening(), *data.draw(histories(kinds=WITHOUT_LOAD, undone=False))],
+        data.draw(histories(undone=False)),
         key=lambda fact: (fact.occurred, fact.sequence, KIND_RANK.index(fact.kind), fact.key),
     )
     ledger = truth(history)

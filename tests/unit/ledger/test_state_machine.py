@@ -26,10 +26,8 @@ from tests.unit.ledger.histories import (
     assert_same_usable,
     event_of,
     facts,
-    opening,
     truth,
 )
-from tests.unit.ledger.test_random_histories import WITHOUT_LOAD
 
 
 class SiteMachine(RuleBasedStateMachine):
@@ -43,8 +41,6 @@ class SiteMachine(RuleBasedStateMachine):
         self.hub = SiteHub(*POLICIES)
         self.known: list[Fact] = []
         self.number = 0
-        for fact in opening():
-            self._hear(fact)
 
     def _hear(self, fact: Fact) -> None:
         self.hub.tell(event_of(fact))
@@ -53,7 +49,7 @@ class SiteMachine(RuleBasedStateMachine):
     @rule(target=waiting, data=st.data())
     def something_happens_and_its_message_is_on_its_way(self, data: Any) -> Fact:
         self.number += 1
-        return data.draw(facts(self.number, WITHOUT_LOAD))
+        return data.draw(facts(self.number))
 
     @rule(target=heard, fact=consumes(waiting))
     def its_message_arrives(self, fact: Fact) -> Fact:

@@ -22,7 +22,7 @@ LATER = START + timedelta(days=1)
     ("minimum", "par", "maximum", "multiple", "usable", "due", "asked"),
     [
         (10, 30, 100, 1, 10, 0, 20),  # order up to par
-        (10, 10, 1_000, 1, -80, 0, 90),  # a projection of −80 against a level of 10: the whole gap
+        (10, 10, 1_000, 1, -80, 0, 10),  # stock below zero was not reported: nothing usable, and nothing owed
         (10, 50, 1_000, 12, 9, 0, 48),  # 41 missing, multiples of 12, rounded up
         (200, 400, 400, 1, 150, 0, 250),  # AMC 100, min 2, max 4 months
         (200, 400, 400, 1, 400, 0, 0),
@@ -49,6 +49,7 @@ def test_an_order_is_a_whole_multiple_and_passes_the_maximum_only_by_its_first(
 ) -> None:
     held = policy(minimum=minimum, par=minimum + above, maximum=minimum + above + room, multiple=multiple)
     asked = levels.order_quantity(held, usable, due)
+    usable = max(usable, 0)
     assert asked % multiple == 0
     assert (asked == 0) == (usable + due >= held.par)
     assert asked <= multiple or usable + due + asked <= held.maximum or asked <= held.par - usable - due
