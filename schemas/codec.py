@@ -117,6 +117,7 @@ def _checker(type_: type[Any]) -> Callable[[Any], object]:
     """A function that validates the fields of an instance of a contract type, nested contracts included."""
     names = [field.name for field in dataclasses.fields(type_)]
     types = get_type_hints(type_, include_extras=True)
-    fields = TypeAdapter(tuple[tuple(types[name] for name in names)], config=ConfigDict(revalidate_instances="always"))  # type: ignore[misc]  # built from the type
+    shape: Any = tuple.__class_getitem__(tuple(types[name] for name in names))
+    fields: TypeAdapter[Any] = TypeAdapter(shape, config=ConfigDict(revalidate_instances="always"))
     validate, values_of = fields.validator.validate_python, attrgetter(*names)
     return lambda value: validate(values_of(value))

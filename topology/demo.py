@@ -121,9 +121,8 @@ async def _sent(message: RawMessage, mllp: MllpClient, web: httpx.AsyncClient) -
     try:
         if message.content_type == HL7_ER7:
             return (await mllp.send(message.body)).accepted
-        answer = await web.post(
-            _PATHS[message.content_type], content=message.body, headers={"X-Wardstock-Source": message.source}
-        )
+        headers = {"X-Wardstock-Source": message.source, **({"X-Wardstock-Site": message.site} if message.site else {})}
+        answer = await web.post(_PATHS[message.content_type], content=message.body, headers=headers)
     except (MllpSendError, httpx.HTTPError):
         return False
     return answer.status_code < httpx.codes.BAD_REQUEST

@@ -86,7 +86,7 @@ class Context:
 
     def _of(self, facility_codes: Sequence[str], default: str | None) -> tuple[SiteFacts | None, bool]:
         """What `site` and `knows_facility` answer, remembered until reference data changes."""
-        asked = (facility_codes, default)
+        asked = (tuple(facility_codes), default)
         answer = self._facts.get(asked)
         if answer is None:
             found = next(filter(None, (self._catalog.site_of_facility(code) for code in facility_codes if code)), None)

@@ -11,7 +11,6 @@ import pytest
 
 from schemas.records import COMMAND
 from tests.cli.running import Answer, run_here
-from topology.embedded.folder import DataFolder
 
 STOCK_FIELDS = ["site", "location", "item", "product", "lot", "expiry", "status", "quantity", "unit"]
 READERS = ("stock", "positions", "commands", "cases", "alerts", "holds", "quarantine")

@@ -56,7 +56,8 @@ def test_bad_rows_are_listed_by_file_line_and_reason_and_nothing_is_loaded(tmp_p
 def test_a_file_that_is_no_table_is_a_problem_by_name_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "sites.csv").write_bytes(b"\x00\xff\xfe\x01" * 100)
     (tmp_path / "items.yaml").write_text("- [unclosed\n")
-    answer = run_here("reference", "load", str(tmp_path / "sites.csv"), str(tmp_path / "items.yaml"), "--data", str(tmp_path / "hub"))
+    files = (str(tmp_path / "sites.csv"), str(tmp_path / "items.yaml"))
+    answer = run_here("reference", "load", *files, "--data", str(tmp_path / "hub"))
     assert answer.code == 1
     assert "sites.csv" in answer.err
     assert "items.yaml" in answer.err

@@ -83,7 +83,8 @@ def check_outcomes(engine: Engine) -> Counter[str]:
     for outcome in values(engine, OUTCOMES):
         place = (outcome.raw.partition, outcome.raw.offset, outcome.raw.index)
         before = final.get(place)
-        assert outcome.was == (before.outcome if before else None), f"{place}: {outcome.outcome} says it was {outcome.was}, it was {before}"
+        known = before.outcome if before else None
+        assert outcome.was == known, f"{place}: {outcome.outcome} says it was {outcome.was}, it was {known}"
         assert (outcome.was, outcome.outcome) in _MOVES, f"{place}: {outcome.was} → {outcome.outcome}"
         final[place] = outcome
     declared: dict[tuple[int, int], set[int]] = defaultdict(set)
