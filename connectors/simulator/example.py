@@ -8,6 +8,7 @@ refused or held.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +16,13 @@ from connectors.simulator.knobs import Knobs
 from connectors.simulator.reference_csv import write_reference
 from connectors.simulator.simulation import Simulation
 from connectors.simulator.wire_json import body_of
-from schemas.raw import RawMessage
+from schemas.raw import CABINET_JSON, FHIR_JSON, HL7_ER7, SCAN_JSON, RawMessage, to_capture_line
 
 EXAMPLE: Final = Knobs(seed=1, sites=3, beds=40, days=2)
 """The example network; the number of days does not change it, only how long the samples are looked for."""
+CAPTURE_NAME: Final = "first-day.capture.jsonl"
+RECEIVED: Final = datetime(2026, 1, 6, 12, 0, tzinfo=UTC)
+_CONTENT_TYPES: Final = {"hl7": HL7_ER7, "fhir": FHIR_JSON, "cabinet": CABINET_JSON, "scan": SCAN_JSON}
 HOSPITAL: Final = "north"
 CLINIC_SITE: Final = "river"
 
@@ -85,8 +89,20 @@ def samples() -> dict[str, bytes]:
     }
 
 
+def capture() -> list[RawMessage]:
+    """The samples as recorded traffic: with their times of receipt they mean the same whenever they are replayed."""
+    return [
+        RawMessage(
+            body=body, source="example", connector="capture", name=name,
+            content_type=_CONTENT_TYPES[name.rsplit(".", 2)[-2] if name.endswith(".json") else "hl7"],
+            received_at=RECEIVED + timedelta(minutes=number), site=CLINIC_SITE if ".fhir." in name else None,
+        )
+        for number, (name, body) in enumerate(samples().items())
+    ]  # fmt: skip
+
+
 def write_example(directory: Path) -> list[Path]:
-    """Write the reference files and `feeds/` into `directory`; returns every path written."""
+    """Write the reference files, `feeds/` and the capture into `directory`; returns every path written."""
     written = write_reference(Simulation(EXAMPLE).network, directory)
     feeds = directory / "feeds"
     feeds.mkdir(parents=True, exist_ok=True)
@@ -94,4 +110,7 @@ def write_example(directory: Path) -> list[Path]:
         path = feeds / name
         path.write_bytes(body)
         written.append(path)
-    return written
+    recorded = directory / "replay" / CAPTURE_NAME
+    recorded.parent.mkdir(exist_ok=True)
+    recorded.write_bytes(b"".join(to_capture_line(message) + b"\n" for message in capture()))
+    return [*written, recorded]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from schemas.partition import PARTITIONS, partition_of
 from schemas.raw import BODY_BYTES_MAX, CABINET_JSON, RawMessage
 from schemas.records import CASE, QUARANTINED
 from schemas.topics import ALERTS, BALANCES, CASES, MOVEMENTS, NETWORK_LOG, OUTCOMES, QUARANTINE, RAW, REFERENCE, SITE_LOG, TOPICS
-from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX
+from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Processor
 from streams.state import State, TableSpec
 from tests.simulation import promises
 from tests.simulation.small_hospital import SmallHospital, small_hospital
@@ -305,6 +307,42 @@ def test_a_fault_never_quotes_the_error_text_which_could_name_a_patient(machine:
     shown = f"{engine.faults}{written}"
     assert "patient" not in shown
     assert "RuntimeError" in shown
+
+
+class FailingSite:
+    """The real site processor, except that the events of one lot raise."""
+
+    def __init__(self, inner: Processor, lot: bytes) -> None:
+        self.inner, self.lot = inner, lot
+        self.name, self.input_topic, self.tables = inner.name, inner.input_topic, inner.tables
+
+    def handle(self, record: LogRecord, state: State) -> Iterable[Output]:
+        outputs = list(self.inner.handle(record, state))
+        if self.lot in (record.value or b""):
+            raise ZeroDivisionError
+        return outputs
+
+    def forget(self) -> None:
+        self.inner.forget()
+
+
+def test_a_fault_of_one_item_leaves_the_counts_of_its_message_right(machine: Machine) -> None:
+    """A body of three transactions whose second one raises: three items, three outcomes, and they add up."""
+    hospital = small_hospital(13, messages=1)
+    normalise, site, network = build_processors(KEY)
+    engine = Engine(machine.store, [normalise, FailingSite(site, b'"lot":"BAD"'), network])
+    load(engine, hospital)
+    row = {
+        "device": "ICU-CAB1", "action": "refill", "facility": "NORTH", "occurred": AT.isoformat(), "pocket": "d1/p1",
+        "product_code": "AMOXICILLIN-500", "quantity": 2, "unit": "vial", "lot": "A1", "expiry": "2027-01-31",
+    }  # fmt: skip
+    rows = [{**row, "transaction_id": str(number), "lot": lot} for number, lot in enumerate(("A1", "BAD", "A1"))]
+    engine.publish([raw(json.dumps(rows).encode())])
+    engine.run_until_idle()
+    counts = promises.check_outcomes(engine)
+    assert counts == Counter(accepted=2, quarantined=1)
+    assert promises.balances(engine)["north", "icu/cab1/d1/p1", "amoxicillin-500", "amoxicillin-500-box", "A1"] == 4
+    promises.check_movements(engine)
 
 
 # ---- headers ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from connectors.contract import TooLarge, Unavailable
 from schemas.raw import BODY_BYTES_MAX, RawMessage
@@ -19,6 +21,7 @@ from tests.simulation import promises
 from tests.simulation.small_hospital import small_hospital
 from tests.unit.topology.folders import message
 from topology import live as live_module
+from topology.api import local_api
 from topology.embedded.engine import Engine
 from topology.live import LiveHub
 from topology.local import LocalHub
@@ -169,6 +172,34 @@ def test_a_store_that_cannot_be_opened_for_a_while_is_tried_again_until_it_can(
     assert len(refusals) == 3
     assert hub.submit(message(3)).result(WAIT_SECONDS)
     assert {message(1).body, message(3).body} <= set(stored(settled(hub)))
+
+
+def ready(hub: LiveHub) -> tuple[int, dict[str, Any]]:
+    """What the hub's health check answers."""
+    app = FastAPI()
+    app.include_router(local_api(hub, "token"))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub") as client:
+            return await client.get("/ready")
+
+    answer = asyncio.run(ask())
+    return answer.status_code, answer.json()
+
+
+def test_the_health_check_says_that_the_hub_cannot_store_and_that_it_can_again(
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ready(hub)[0] == 200
+    disk = Disk(monkeypatch, "write")
+    assert isinstance(outcome_of(hub.submit(message(1))), Unavailable)
+    until(lambda: hub.failing)
+    status, health = ready(hub)
+    assert (status, health["ready"]) == (503, False)
+    assert "can't store" in health["failing"]
+    disk.full = False
+    until(lambda: hub.failing is None)
+    assert ready(hub)[0] == 200
 
 
 def test_messages_that_wait_when_the_disk_fails_are_all_refused_none_is_left_hanging(
