@@ -67,10 +67,13 @@ FEEDS_KEPT_MAX: Final = 1024
 """A hub has few feeds: the headers that all messages of a feed share are kept of this many."""
 
 
-def raw_headers(message: RawMessage) -> tuple[tuple[str, str], ...]:
-    """The headers under which a raw message stands in the log; the body is the record's value, byte for byte."""
-    stated = _stated(*_header_values(message))
-    return (*stated, ("received_at", message.received_at.isoformat()), ("sha256", message.sha256))
+def raw_headers(message: RawMessage, received_at: str | None = None) -> tuple[tuple[str, str], ...]:
+    """The headers under which a raw message stands in the log; the body is the record's value, byte for byte.
+
+    `received_at` is the message's own, as ISO 8601 text, for a caller that has made it already.
+    """
+    received_at = received_at or message.received_at.isoformat()
+    return (*_stated(*_header_values(message)), ("received_at", received_at), ("sha256", message.sha256))
 
 
 @lru_cache(maxsize=FEEDS_KEPT_MAX)

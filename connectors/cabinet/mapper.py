@@ -27,7 +27,8 @@ def map_cabinet(message: RawMessage, ref: RawRef, context: MappingContext) -> li
 
     def one(item: dict[str, Any], index: int) -> Mapped:
         transaction = validated(CABINET_TRANSACTION, item, instants=("occurred",), dates=("expiry",))
-        return _event(transaction, message, RawRef(partition=ref.partition, offset=ref.offset, index=index), context)
+        place = ref if index == ref.index else RawRef(partition=ref.partition, offset=ref.offset, index=index)
+        return _event(transaction, message, place, context)
 
     return map_items(message.body, TRANSACTIONS_MAX, "transaction", one)
 

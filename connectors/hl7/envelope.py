@@ -63,14 +63,14 @@ class Envelope:
     )
 
     def __init__(self, message: Message, raw: RawMessage, ref: RawRef, index: int, context: MappingContext) -> None:
-        header: Segment = next(iter(message))
+        header = next(iter(message))
         self.message = message
         self.header = header
         self.index = index
         self.ordinals = Ordinals()
         self._ref = ref
         self._digest: str | None = None
-        self.control_id = value(header, "10")
+        self.control_id = header.value("10")
         application, facility = header.field(3).strip(), header.field(4).strip()
         naming = _names_of if len(application) + len(facility) <= KEPT_CHARS_MAX else _names_of.__wrapped__
         names: _Names = naming(application, facility, message.syntax)
@@ -86,7 +86,7 @@ class Envelope:
             "received_at": raw.received_at,
             "control_id": self.control_id or None,
             "patient": self.patient,
-            "test": value(header, "11").upper() not in ("", "P"),
+            "test": header.value("11").upper() not in ("", "P"),
             "facility": names.facility_codes[0] if names.facility_codes else None,
             "facility_matched": bool(names.facility_codes) and context.knows_facility(names.facility_codes),
         }

@@ -1,7 +1,7 @@
 """HL7 data types as the hub's own: coded elements, quantities, places, lots. Pure leaves of the mappers.
 
 They take a segment and a field number; HL7's null reads as nothing. What can't be used raises `FieldError`, which the mapper
-turns into a refusal of that item by name. What a field's text means is kept: the same drugs, places and units come again and again.
+turns into a refusal of that item by name. What a field's text means is kept: the same drugs and units come again and again.
 """
 
 from __future__ import annotations

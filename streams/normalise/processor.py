@@ -35,7 +35,9 @@ V = TypeVar("V")
 WATERMARK_EVERY_US: Final = 15 * MINUTE_US
 FACILITIES_KEPT_MAX: Final = 1_000
 PATIENTS_KEPT_MAX: Final = 20_000
-"""What is remembered of facilities and patients between messages; a full memory is dropped and filled again."""
+"""Facilities and patients remembered between messages; a full memory is dropped and filled again."""
+KEPT_CHARS_MAX: Final = 300
+"""What has a longer name is looked up anew each time, so that what is remembered stays small."""
 UNPLACED_RETRIES_MAX: Final = 10_000
 """Held items tried again for one new site record; the rest wait for the next one."""
 
@@ -59,7 +61,7 @@ class Context:
         """`patient_key` is the hub's secret, at most 64 bytes."""
         self._catalog = catalog
         self._key = patient_key
-        self._facts: dict[tuple[Sequence[str], str | None], tuple[SiteFacts | None, bool]] = {}
+        self._facts: dict[tuple[tuple[str, ...], str | None], tuple[SiteFacts | None, bool]] = {}
         self._hashes: dict[tuple[str, str], str] = {}
 
     def forget(self) -> None:
@@ -81,7 +83,8 @@ class Context:
         if found is None:
             text = f"{authority}\x1f{identifier}".encode("utf-8", "surrogatepass")
             found = blake2b(text, key=self._key, digest_size=16).hexdigest()
-            _keep(self._hashes, patient, found, PATIENTS_KEPT_MAX)
+            if len(identifier) + len(authority) <= KEPT_CHARS_MAX:
+                _keep(self._hashes, patient, found, PATIENTS_KEPT_MAX)
         return found
 
     def _of(self, facility_codes: Sequence[str], default: str | None) -> tuple[SiteFacts | None, bool]:
@@ -92,7 +95,8 @@ class Context:
             found = next(filter(None, (self._catalog.site_of_facility(code) for code in facility_codes if code)), None)
             site = found or (self._catalog.site(default) if default else None)
             answer = (None if site is None else SiteFacts(id=site.id, zone=site.zone), found is not None)
-            _keep(self._facts, asked, answer, FACILITIES_KEPT_MAX)
+            if sum(map(len, asked[0])) <= KEPT_CHARS_MAX:
+                _keep(self._facts, asked, answer, FACILITIES_KEPT_MAX)
         return answer
 
 
@@ -144,7 +148,7 @@ class NormaliseProcessor:
         out: list[Output] = []
         unplaced: list[int] = []
         for index, item in enumerate(mapped):
-            place = RawRef(partition=ref.partition, offset=ref.offset, index=index)
+            place = ref if index == ref.index else RawRef(partition=ref.partition, offset=ref.offset, index=index)
             if self._waits_for_site(item):
                 unplaced.append(index)
                 out.extend(self._hold(message, place, item, len(mapped)))

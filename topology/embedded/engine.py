@@ -93,9 +93,10 @@ class Engine:
     def _append_raw(self, batch: list[Write], message: RawMessage) -> tuple[int, int]:
         partition = _partition(message.source, TOPICS[RAW].partitions)
         offset = self._ends[RAW, partition]
+        received_at = message.received_at.isoformat()
         headers = (
-            ("ce_type", "RawMessage"), ("ce_source", message.source), ("ce_time", message.received_at.isoformat()),
-            ("trace", f"{RAW}-{partition}-{offset}"), *raw_headers(message),
+            ("ce_type", "RawMessage"), ("ce_source", message.source), ("ce_time", received_at),
+            ("trace", f"{RAW}-{partition}-{offset}"), *raw_headers(message, received_at),
         )  # fmt: skip
         self._append(batch, RAW, partition, message.source.encode("utf-8"), message.body, headers)
         return partition, offset

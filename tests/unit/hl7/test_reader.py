@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.hl7.er7 import Er7Error, read
-from connectors.hl7.syntax import NULL
 from connectors.hl7.paths import PATHS, PATHS_CACHED_MAX
+from connectors.hl7.syntax import NULL
 
 ADMINISTRATION = (
     b"MSH|^~\\&|MAR|NORTH|||20260601101500||RAS^O17^RAS_O17|C1|P|2.5.1\r"
