@@ -106,7 +106,7 @@ def _fault_outputs(record: LogRecord, fault: HandlerFault) -> list[Output]:
     raw = RawRef(**stated) if isinstance(stated, dict) else RawRef(partition=record.partition, offset=record.offset)
     site = str(fields.get("site") or headers.get("site") or "")
     source = str(fields.get("source") or headers.get("source") or record.topic)
-    at = datetime.fromisoformat(headers["ce_time"]) if "ce_time" in headers else from_us(0)
+    at = datetime.fromisoformat(headers["ce_time"]) if headers.get("ce_time") else from_us(0)
     reason = f"the hub failed on this event ({fault.error}); it is kept whole and can be replayed after a fix"
     body = base64.b64encode(record.value or b"").decode("ascii")
     quarantined = Quarantined(

@@ -42,11 +42,12 @@ def main() -> None:
     except HubError as error:
         sys.stderr.write(f"wardstock: {error}\n")
         sys.exit(EXIT_REFUSED)
-    except (PermissionError, NotADirectoryError, FileExistsError, IsADirectoryError, FileNotFoundError) as error:
-        sys.stderr.write(f"wardstock: {error.filename}: {error.strerror or type(error).__name__}\n")
-        sys.exit(EXIT_REFUSED)
     except BrokenPipeError:
         # The reader of our output (head, less) went away: not an error. Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"wardstock: {place}{error.strerror or type(error).__name__}\n")
+        sys.exit(EXIT_REFUSED)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -94,9 +94,10 @@ class Engine:
         partition = _partition(message.source, TOPICS[RAW].partitions)
         offset = self._ends[RAW, partition]
         received_at = message.received_at.isoformat()
+        place = f"{RAW}-{partition}-{offset}"
         headers = (
-            ("ce_type", "RawMessage"), ("ce_source", message.source), ("ce_time", received_at),
-            ("trace", f"{RAW}-{partition}-{offset}"), *raw_headers(message, received_at),
+            ("ce_id", place), ("ce_type", "RawMessage"), ("ce_source", message.source), ("ce_time", received_at),
+            ("schema", RECORD_SCHEMA), ("trace", place), *raw_headers(message, received_at),
         )  # fmt: skip
         self._append(batch, RAW, partition, message.source.encode("utf-8"), message.body, headers)
         return partition, offset
@@ -107,8 +108,14 @@ class Engine:
         for change in changes:
             value = encode(change)
             is_tick = isinstance(change, Tick)
-            key = encode_key(("tick",)) if isinstance(change, Tick) else encode_key((change.kind, change.id))
-            headers: Headers = (("ce_type", type(change).__name__), ("ce_source", "hub"), ("schema", RECORD_SCHEMA))
+            if isinstance(change, Tick):
+                key, ce_id, ce_time = encode_key(("tick",)), f"tick-{change.at.isoformat()}", change.at.isoformat()
+            else:
+                key, ce_id, ce_time = encode_key((change.kind, change.id)), f"reference-{change.revision}", ""
+            headers: Headers = (
+                ("ce_id", ce_id), ("ce_type", type(change).__name__), ("ce_source", "hub"), ("ce_time", ce_time),
+                ("ce_subject", ""), ("schema", RECORD_SCHEMA), ("trace", ce_id),
+            )  # fmt: skip
             for topic in (SITE_LOG, NETWORK_LOG) if is_tick else (RAW, SITE_LOG, NETWORK_LOG, REFERENCE):
                 for partition in range(TOPICS[topic].partitions):
                     self._append(batch, topic, partition, key, value, headers)
@@ -170,10 +177,10 @@ class Engine:
         end = min(self._ends[topic, partition], position + BATCH_EVENTS_MAX)
         newest = self._tails[topic, partition].after(position)[: end - position]
         for record in newest or read_records(self._store, topic, partition, position, end):
-            records.append(record)
             size += len(record.value or b"")
-            if size >= BATCH_BYTES_MAX:
+            if size > BATCH_BYTES_MAX and records:
                 break
+            records.append(record)
         return records
 
     def _append_outputs(self, batch: list[Write], processor: Processor, record: LogRecord, outputs: list[Output]) -> None:
