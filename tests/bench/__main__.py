@@ -8,23 +8,29 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fhir, hl7, hub, scans
+from tests.bench import fhir, hl7, hub, mllp, scans
+
+TEXT_COLUMNS = ("what", "peer", "what limits it")
 
 
 def main() -> None:
     """Measure everything and print the table."""
     table = Table(title=f"Rates of one run, Python {platform.python_version()}, one process", box=None)
-    for name in ("what", "ours/s", "peer", "peer/s", "ratio"):
-        table.add_column(name, justify="left" if name in ("what", "peer") else "right", overflow="fold")
-    for module in (hl7, scans, fhir, hub):
+    for name in ("what", "ours/s", "peer", "peer/s", "ratio", "what limits it"):
+        table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", overflow="fold")
+    for module in (hl7, scans, fhir, hub, mllp):
         gc.collect()
         for row in module.rows():
             peer = row.get("peer_per_second")
-            ratio = f"{row['ours_per_second'] / peer:.2f} ×" if peer else ""
             table.add_row(
-                row["name"], f"{row['ours_per_second']:,.0f}", row.get("peer") or "", f"{peer:,.0f}" if peer else "", ratio
+                row["name"],
+                f"{row['ours_per_second']:,.0f}",
+                row.get("peer") or "",
+                f"{peer:,.0f}" if peer else "",
+                f"{row['ours_per_second'] / peer:.2f} ×" if peer else "",
+                row["limit"],
             )
-    Console(width=150).print(table)
+    Console(width=180).print(table)
 
 
 if __name__ == "__main__":

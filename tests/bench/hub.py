@@ -1,4 +1,8 @@
-"""The site processor alone, and the embedded hub from bytes to balances, on the same simulated traffic."""
+"""The site processor alone, and the embedded hub from bytes to balances, on the same simulated traffic.
+
+One hospital of 300 beds over five days, with duplicates and reordering: what a hub sees, most of which moves no stock. Rates are the
+best of several rounds, each on a new folder; a round takes in all state written to RocksDB, and in the embedded rows its syncs.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,9 @@ from topology.ticks import REPLAY_PERIOD, TickGrid
 
 KNOBS: Final = Knobs(seed=1, sites=1, beds=300, days=5, duplicates=0.02, reorder_minutes=30)
 KEY: Final = b"benchmark"
+ROUNDS: Final = 3
+_MOVES_NOTHING: Final = tuple(f'"kind":"{kind}"'.encode() for kind in ("order", "census", "schedule", "administer", "null"))
+"""Kinds of events that never post in this hospital; its doses are posted by what the cabinets say."""
 
 
 def rows() -> list[dict[str, Any]]:
@@ -38,16 +45,30 @@ def rows() -> list[dict[str, Any]]:
     records = _site_log(changes, messages)
     stock = [record for record in records if ("ce_type", "StockEvent") in record.headers]
     posting = [record for record in stock if _posts(record)]
+    moving = [record for record in records if ("ce_type", "StockEvent") not in record.headers or _posts(record)]
+    share = len(posting) / len(stock)
     return [
-        {"name": f"site processor, all stages, mixed traffic ({len(posting) / len(stock):.0%} of events move stock)",
-         "ours_per_second": _site_rate(records, len(stock))},
-        {"name": "embedded, bytes to durable balances: messages", "ours_per_second": _embedded_rate(changes, messages)},
-    ]  # fmt: skip
+        {
+            "name": f"site processor, all stages, mixed traffic: events ({share:.0%} of them move stock)",
+            "ours_per_second": max(_site_rate(records, len(stock)) for _ in range(ROUNDS)),
+            "limit": "Python: identity, outcome and the store's state for every event",
+        },
+        {
+            "name": "site processor, all stages, movements only: events",
+            "ours_per_second": max(_site_rate(moving, len(posting)) for _ in range(ROUNDS)),
+            "limit": "Python: lots, levels and four outputs for every movement",
+        },
+        {
+            "name": "embedded, bytes to durable balances: messages",
+            "ours_per_second": max(_embedded_rate(changes, messages) for _ in range(ROUNDS)),
+            "limit": "one thread of Python: half of it site, a third normalise; syncs are under 2 %",
+        },
+    ]
 
 
 def _posts(record: LogRecord) -> bool:
     value = record.value or b""
-    return not any(f'"kind":"{kind}"'.encode() in value for kind in ("order", "census", "schedule", "administer", "null"))
+    return not any(kind in value for kind in _MOVES_NOTHING)
 
 
 def _site_log(changes: list[ReferenceChange], messages: list[RawMessage]) -> list[LogRecord]:

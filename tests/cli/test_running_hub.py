@@ -25,8 +25,8 @@ SETTLE_POLLS_MAX = 15
 
 @pytest.fixture
 def running(ingested: tuple[Path, Answer], tmp_path: Path) -> Iterator[HubProcess]:
-    """A running hub that has heard a small network."""
-    hub = HubProcess(Path(shutil.copytree(ingested[0], tmp_path / "hub")))
+    """A running hub that has heard a small network; it says the time once, so that what is read in between stays the same."""
+    hub = HubProcess(Path(shutil.copytree(ingested[0], tmp_path / "hub")), tick_seconds=3600)
     hub.start()
     yield hub
     if hub.process is not None and hub.process.poll() is None:

@@ -29,8 +29,9 @@ _MLLP: Final = re.compile(r"mllp://127\.0\.0\.1:(\d+)")
 class HubProcess:
     """One `wardstock run` on a folder. `start` may be called again after `kill`."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, tick_seconds: int = 5) -> None:
         self.data = data
+        self.tick_seconds = tick_seconds
         self.url = ""
         self.mllp_port = 0
         self.process: subprocess.Popen[str] | None = None
@@ -40,7 +41,7 @@ class HubProcess:
         """Start it and wait until it listens."""
         self.process = subprocess.Popen(
             [*program(), "run", "--data", str(self.data), "--http-port", "0", "--mllp-port", "0"],
-            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**environment(), "WARDSTOCK_TICK_SECONDS": str(self.tick_seconds)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         ready = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(self.process, ready), daemon=True)
