@@ -214,6 +214,8 @@ class LiveHub:
         """Open the store anew until it works; positions and state are what was durable."""
         while not self._stop.is_set():
             time.sleep(REOPEN_SECONDS)
+            # Whoever looked before the fault was known may have queued after the others were refused.
+            self._refuse_waiting(self.failing or "the hub can't store")
             try:
                 self.hub.folder.reopen()
                 self.hub.engine = Engine(self.hub.folder.store, build_processors(self.hub.folder.patient_key))

@@ -83,7 +83,7 @@ class Engine:
             if len(message.body) > BODY_BYTES_MAX:
                 msg = f"the message has {len(message.body)} bytes, the limit is {BODY_BYTES_MAX}"
                 raise Oversized(msg)
-        batch: list[Write] = []
+        batch = self._begin()
         with _collector_paused():
             places = [self._append_raw(batch, message) for message in messages]
         self._commit(batch)
@@ -104,7 +104,7 @@ class Engine:
 
     def broadcast(self, changes: Iterable[ReferenceChange | Tick]) -> None:
         """Write reference changes and ticks to every partition that folds them, in one transaction, and sync."""
-        batch: list[Write] = []
+        batch = self._begin()
         for change in changes:
             value = encode(change)
             is_tick = isinstance(change, Tick)
@@ -153,7 +153,7 @@ class Engine:
             self._positions[processor.name, partition] = self._ends[processor.input_topic, partition]
             return 0
         state = self._state(processor, partition)
-        batch: list[Write] = []
+        batch = self._begin()
         with _collector_paused():
             folded, faults = fold(processor, records, state)
             for record, outputs in folded:
@@ -238,6 +238,11 @@ class Engine:
 
     # ---- within --------------------------------------------------------------------------------------------------
 
+    def _begin(self) -> list[Write]:
+        """An empty batch. What a batch that failed had appended must never reach a processor: it is in no log."""
+        self._unwritten.clear()
+        return []
+
     def _append(
         self, batch: list[Write], topic: str, partition: int, key: bytes, value: bytes | None, headers: Headers
     ) -> None:
@@ -255,11 +260,11 @@ class Engine:
             if end != self._written.get((topic, partition), -1):
                 batch.append(("meta", end_key(topic, partition), number(end)))
                 self._written[topic, partition] = end
-        unwritten, self._unwritten = self._unwritten, []
         if batch:
             self._store.write(batch)
-        for tail, record in unwritten:
+        for tail, record in self._unwritten:
             tail.append(record)
+        self._unwritten.clear()
 
     def _sync(self) -> None:
         self._store.sync()
