@@ -12,7 +12,6 @@ from typing import Final
 from schemas.events import Tick
 
 REPLAY_PERIOD: Final = timedelta(minutes=15)
-LIVE_PERIOD: Final = timedelta(seconds=5)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
