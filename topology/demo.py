@@ -23,7 +23,7 @@ from topology.errors import HubError
 from topology.live import LiveHub
 from topology.local import LocalHub
 from topology.reference_files import load_reference
-from topology.serve import serve
+from topology.serve import check_ports, serve
 from topology.settings import Settings
 
 SITES: Final = 3
@@ -36,6 +36,7 @@ _RETRY_SECONDS: Final = 1.0
 def run_demo(settings: Settings, *, beds: int, history_days: int, seed: int, say: Callable[[str], None]) -> None:
     """Prepare the folder, replay what is past, serve and send."""
     say("Wardstock demo: three simulated hospitals, no real patient in sight")
+    check_ports(settings)
     knobs, since = _prepare(settings, beds, history_days, seed, say)
 
     async def send(live: LiveHub, url: str, mllp_port: int) -> None:

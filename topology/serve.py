@@ -77,22 +77,34 @@ async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], 
         await asyncio.to_thread(live.stop)
 
 
+def check_ports(settings: Settings) -> None:
+    """Raise `HubError` when a port that `serve` will take is taken: for work that is wasted if it finds out only then."""
+    _bound(settings, settings.http_port, "--http-port").close()
+    _bound(settings, settings.mllp_port, "--mllp-port").close()
+
+
 def _listen(settings: Settings) -> socket.socket:
     """The HTTP socket, taken before anything else starts, so that a busy port is a sentence."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return _bound(settings, settings.http_port, "--http-port")
+
+
+def _bound(settings: Settings, port: int, option: str) -> socket.socket:
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.http_port))
+        taken.bind((settings.host, port))
     except OSError:
-        listening.close()
-        msg = f"port {settings.http_port} on {settings.host} is taken: choose another with --http-port"
-        raise HubError(msg) from None
-    return listening
+        taken.close()
+        raise HubError(_port_taken(settings, port, option)) from None
+    return taken
+
+
+def _port_taken(settings: Settings, port: int, option: str) -> str:
+    return f"port {port} on {settings.host} is taken: choose another with {option}"
 
 
 async def _start_mllp(mllp: MllpListener, settings: Settings) -> None:
     try:
         await mllp.start()
     except OSError:
-        msg = f"port {settings.mllp_port} on {settings.host} is taken: choose another with --mllp-port"
-        raise HubError(msg) from None
+        raise HubError(_port_taken(settings, settings.mllp_port, "--mllp-port")) from None

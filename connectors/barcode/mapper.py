@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connectors.barcode.parse import Barcode, UnreadableBarcode, parse_barcode
-from connectors.cabinet.json_items import (
+from connectors.json_items import (
     Fault,
     checked_expiry,
     checked_quantity,

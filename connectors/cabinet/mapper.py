@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from connectors.cabinet.json_items import Fault, checked_expiry, checked_quantity, instant, key, map_items, validated
+from connectors.json_items import Fault, checked_expiry, checked_quantity, instant, key, map_items, validated
 from schemas.cabinet import CABINET_TRANSACTION, TRANSACTIONS_MAX, CabinetAction, CabinetTransaction
 from schemas.codes import Code
 from schemas.events import StockEvent

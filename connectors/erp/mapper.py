@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from connectors.cabinet.json_items import Fault, checked_quantity, instant, map_items, quoted, validated
+from connectors.json_items import Fault, checked_quantity, instant, map_items, quoted, validated
 from schemas.erp import ERP_ANSWER, PERSON_DECISION
 from schemas.events import Decision, OrderAnswer
 from schemas.mapping import Mapped, MappingContext, SiteFacts

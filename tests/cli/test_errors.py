@@ -120,15 +120,17 @@ def test_a_setting_that_is_not_known_is_a_sentence(tmp_path: Path) -> None:
     assert "none.toml" in refused(run_here("run", "--config", str(tmp_path / "none.toml"), "--data", str(tmp_path / "hub")))
 
 
+@pytest.mark.parametrize("command", ["run", "demo"])
 @pytest.mark.parametrize("option", ["--http-port", "--mllp-port"])
-def test_a_port_that_is_taken_is_a_sentence_that_names_the_option(option: str, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_a_sentence_that_names_the_option(command: str, option: str, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = {"--http-port": "0", "--mllp-port": "0", option: str(taken.getsockname()[1])}
         arguments = [word for pair in ports.items() for word in pair]
-        sentence = refused(run_program("run", *arguments, "--data", str(tmp_path / "hub")))
+        sentence = refused(run_program(command, *arguments, "--data", str(tmp_path / "hub")))
         assert option in sentence
+        assert "replaying" not in sentence
 
 
 def test_output_that_nobody_reads_any_more_is_no_error(example: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from pydantic import ValidationError
 
-from connectors.cabinet.field_faults import quoted, sentence
+from connectors.field_faults import quoted, sentence
 from schemas.codec import encode
 from schemas.codes import CodeError, normalise_gtin
 from schemas.events import ReferenceChange

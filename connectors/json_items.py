@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
-from connectors.cabinet.field_faults import json_type, quoted, sentence
+from connectors.field_faults import json_type, quoted, sentence
 from schemas.codec import Codec
 from schemas.events import QUANTITY_MAX
 from schemas.mapping import Mapped, NoEffect, Refused, SiteFacts
