@@ -11,12 +11,13 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from topology.errors import InputRefusedError
+from topology.kafka.connection import KafkaSettings
 
 
 class Settings(BaseSettings):
     """Everything a hub can be told. All listeners bind to `host`, 127.0.0.1 unless told otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="WARDSTOCK_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="WARDSTOCK_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
     data: Annotated[Path, Field(description="the hub's folder")] = Path("wardstock-data")
     host: str = "127.0.0.1"
@@ -26,6 +27,8 @@ class Settings(BaseSettings):
     default_site: Annotated[str | None, Field(description="site of messages whose facility is not known")] = None
     tick_seconds: Annotated[int, Field(ge=1, le=3600)] = 5
     projection_url: Annotated[SecretStr | None, Field(description="SQLAlchemy URL; SQLite in the folder without one")] = None
+    broker: Annotated[str, Field(description="embedded, or kafka://host:port,host:port")] = "embedded"
+    kafka: KafkaSettings = KafkaSettings()
     title: str = "Wardstock"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from topology.cli import hub, ingest, read, reference, schemas, simulate
+from topology.cli import hub, ingest, read, reference, schemas, simulate, topics
 from topology.errors import HubError
 
 EXIT_REFUSED: Final = 1
@@ -27,6 +27,10 @@ quarantine_app.callback()(read.quarantine)
 quarantine_app.command("replay")(ingest.quarantine_replay)
 app.add_typer(reference_app, name="reference")
 app.add_typer(quarantine_app, name="quarantine")
+topics_app = typer.Typer(help="The topics a hub needs on Kafka.", no_args_is_help=True)
+topics_app.command("plan")(topics.plan)
+topics_app.command("apply")(topics.apply)
+app.add_typer(topics_app, name="topics")
 for name, command in (
     ("run", hub.run), ("demo", hub.demo), ("ingest", ingest.ingest), ("stock", read.stock), ("commands", read.commands),
     ("cases", read.cases), ("holds", read.holds), ("alerts", read.alerts), ("positions", read.positions), ("trace", read.trace),

@@ -11,16 +11,12 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
-from schemas.codec import encode
 from schemas.events import ReferenceChange, Tick
-from schemas.keys import encode_key
 from schemas.log import Headers, LogRecord, Output
-from schemas.partition import partition_of
 from schemas.raw import BODY_BYTES_MAX, RawMessage, raw_headers
-from schemas.topics import NETWORK_LOG, RAW, REFERENCE, SITE_LOG, TOPICS
+from schemas.topics import RAW, TOPICS
 from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HandlerFault, Processor, fold
 from streams.state import State
 from topology.embedded.log import (
@@ -37,10 +33,10 @@ from topology.embedded.log import (
 )
 from topology.embedded.store import Store, Write
 from topology.embedded.tail import Tail
+from topology.outgoing import RECORD_SCHEMA, broadcast_record, broadcast_topics, outgoing, partition_for
 
 Partition = tuple[str, int]
 FAULTS_KEPT_MAX: Final = 1_000
-RECORD_SCHEMA: Final = "1"
 
 
 class Oversized(ValueError):  # noqa: N818  # named for what the caller does about it
@@ -91,7 +87,7 @@ class Engine:
         return places
 
     def _append_raw(self, batch: list[Write], message: RawMessage) -> tuple[int, int]:
-        partition = _partition(message.source, TOPICS[RAW].partitions)
+        partition = partition_for(message.source, TOPICS[RAW].partitions)
         offset = self._ends[RAW, partition]
         received_at = message.received_at.isoformat()
         place = f"{RAW}-{partition}-{offset}"
@@ -106,17 +102,8 @@ class Engine:
         """Write reference changes and ticks to every partition that folds them, in one transaction, and sync."""
         batch = self._begin()
         for change in changes:
-            value = encode(change)
-            is_tick = isinstance(change, Tick)
-            if isinstance(change, Tick):
-                key, ce_id, ce_time = encode_key(("tick",)), f"tick-{change.at.isoformat()}", change.at.isoformat()
-            else:
-                key, ce_id, ce_time = encode_key((change.kind, change.id)), f"reference-{change.revision}", ""
-            headers: Headers = (
-                ("ce_id", ce_id), ("ce_type", type(change).__name__), ("ce_source", "hub"), ("ce_time", ce_time),
-                ("ce_subject", ""), ("schema", RECORD_SCHEMA), ("trace", ce_id),
-            )  # fmt: skip
-            for topic in (SITE_LOG, NETWORK_LOG) if is_tick else (RAW, SITE_LOG, NETWORK_LOG, REFERENCE):
+            key, value, headers = broadcast_record(change)
+            for topic in broadcast_topics(change):
                 for partition in range(TOPICS[topic].partitions):
                     self._append(batch, topic, partition, key, value, headers)
             if isinstance(change, Tick):
@@ -184,28 +171,9 @@ class Engine:
         return records
 
     def _append_outputs(self, batch: list[Write], processor: Processor, record: LogRecord, outputs: list[Output]) -> None:
-        """Outputs of one event: CloudEvents headers name the event they came from."""
-        if not outputs:
-            return
-        cause = f"{record.topic}-{record.partition}-{record.offset}"
-        time = ("ce_time", "")
-        trace = ("trace", cause)
-        for pair in record.headers:
-            if pair[0] == "trace":
-                trace = pair
-            elif pair[0] == "ce_time":
-                time = pair
-        shared = (("ce_source", processor.name), ("schema", RECORD_SCHEMA), trace, time)
-        for index, output in enumerate(outputs):
-            partition = output.partition
-            if partition is None:
-                partition = _partition(output.partition_key, TOPICS[output.topic].partitions)
-            headers: Headers = (
-                ("ce_id", f"{cause}-{index}"), ("ce_type", output.type), ("ce_subject", output.subject), *shared,
-            )  # fmt: skip
-            if output.topic == SITE_LOG:
-                headers = (*headers, ("items", str(output.items)), ("source", output.source))
-            self._append(batch, output.topic, partition, output.key, output.value, headers)
+        """Outputs of one event, each to its partition."""
+        for topic, partition, key, value, headers in outgoing(processor.name, record, outputs):
+            self._append(batch, topic, partition, key, value, headers)
 
     # ---- out -----------------------------------------------------------------------------------------------------
 
@@ -284,11 +252,6 @@ class Engine:
         if prefix is None:
             prefix = self._prefixes[key] = table_prefix(*key)
         return prefix
-
-
-@lru_cache(maxsize=65_536)
-def _partition(key: str, partitions: int) -> int:
-    return partition_of(key, partitions)
 
 
 @contextmanager
