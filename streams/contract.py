@@ -8,7 +8,7 @@ as a quarantine record and a case in the same batch.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -63,9 +63,12 @@ class HandlerFault(msgspec.Struct, frozen=True):
 
 
 def fold(
-    processor: Processor, records: Iterable[LogRecord], state: State
+    processor: Processor, records: Iterable[LogRecord], state: State, refuse: Callable[[Output], None] | None = None
 ) -> tuple[list[tuple[LogRecord, list[Output]]], list[HandlerFault]]:
-    """Fold records in order; a raising event becomes quarantine + case, the others go on."""
+    """Fold records in order; a raising event becomes quarantine + case, the others go on.
+
+    `refuse` looks at every output and raises for one that the runtime can't carry: its event is taken back as a raising one is.
+    """
     folded: list[tuple[LogRecord, list[Output]]] = []
     faults: list[HandlerFault] = []
     handle = processor.handle
@@ -73,6 +76,9 @@ def fold(
         state.begin_event()
         try:
             outputs = list(handle(record, state))
+            if refuse is not None:
+                for output in outputs:
+                    refuse(output)
         except Exception as error:  # noqa: BLE001  # the stated rule: one bad event must not stop a site
             state.rollback_event()
             processor.forget()

@@ -1,0 +1,93 @@
+"""The broadcaster: reference changes and ticks to every partition that folds them, in one transaction.
+
+One process broadcasts under a name at a time: a second one fences the first. Revisions rise over all, because each reads the
+newest one after it has fenced the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from confluent_kafka import KafkaException, Producer
+
+from schemas import events
+from schemas.events import ReferenceChange, Tick
+from schemas.topics import REFERENCE, TOPICS
+from topology.errors import HubError
+from topology.kafka.connection import RECORD_BYTES_MAX, Connection
+from topology.kafka.reader import TopicReader
+from topology.outgoing import broadcast_record, broadcast_topics
+
+_TIMEOUT_SECONDS: Final = 30.0
+TRANSACTION_MS: Final = 30_000
+
+
+class BroadcastError(HubError):
+    """A broadcast did not happen: no partition has any of it."""
+
+
+class Broadcaster:
+    """Writes to all partitions or to none. `name` is `reference` or `ticker`."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        """Fence whoever broadcast under this name before. Raises `BroadcastError` when no broker answers."""
+        self._connection = connection
+        self._producer = Producer(
+            connection.confluent(
+                {
+                    "transactional.id": connection.name(name), "transaction.timeout.ms": TRANSACTION_MS,
+                    "message.max.bytes": RECORD_BYTES_MAX, "linger.ms": 5,
+                }
+            )
+        )  # fmt: skip
+        try:
+            self._producer.init_transactions(_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            raise _failed(error) from None
+
+    def next_revision(self) -> int:
+        """The revision after the newest reference change."""
+        reader = TopicReader(self._connection)
+        try:
+            newest = 0
+            for record in reader.read(REFERENCE, 0, 0):
+                newest = max(newest, events.REFERENCE_CHANGE.decode(record.value or b"").revision)
+            return newest + 1
+        finally:
+            reader.close()
+
+    def broadcast(self, changes: Iterable[ReferenceChange | Tick]) -> None:
+        """Write changes to every partition that folds them. Raises `BroadcastError`; then nobody has any of them."""
+        try:
+            self._producer.begin_transaction()
+            for change in changes:
+                key, value, headers = broadcast_record(change)
+                for topic in broadcast_topics(change):
+                    for partition in range(TOPICS[topic].partitions):
+                        self._send(self._connection.topic(topic), key, value, partition, list(headers))
+            self._producer.commit_transaction(_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            self._give_up()
+            raise _failed(error) from None
+
+    def _send(self, topic: str, key: bytes, value: bytes, partition: int, headers: list[tuple[str, str]]) -> None:
+        """Queue one record; a full queue is served until there is room."""
+        while True:
+            try:
+                self._producer.produce(topic, key=key, value=value, partition=partition, headers=headers)  # type: ignore[arg-type]
+            except BufferError:
+                self._producer.poll(0.1)
+                continue
+            self._producer.poll(0)
+            return
+
+    def _give_up(self) -> None:
+        try:
+            self._producer.abort_transaction(_TIMEOUT_SECONDS)
+        except KafkaException:
+            return
+
+
+def _failed(error: KafkaException) -> BroadcastError:
+    return BroadcastError(f"Kafka did not take the broadcast ({error.args[0].str()}): nothing was changed, try again")

@@ -1,0 +1,117 @@
+"""A lane: one partition of one processor in a worker, from assignment to revocation, as one task.
+
+Batches arrive from the consumer as they are fetched; what has queued up is folded together. A lane that restores does not hold up
+the others, and takes nothing until its own position was sought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from schemas.log import LogRecord
+from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX
+from topology.kafka.checkpoint import Checkpoint, CheckpointError
+from topology.kafka.transport import Fetched
+
+QUEUED_RECORDS_MAX: Final = 4 * BATCH_EVENTS_MAX
+QUEUED_BYTES_MAX: Final = 4 * BATCH_BYTES_MAX
+"""What a lane holds in memory; beyond it its partition is not read."""
+REVOKE_SECONDS_MAX: Final = 10.0
+
+Seek = Callable[[int], Awaitable[None]]
+
+
+class Lane:
+    """The life of one assigned partition."""
+
+    def __init__(self, topic: str, checkpoint: Checkpoint, seek: Seek) -> None:
+        """`topic` is the input's name without prefix; `seek` moves the consumer to an offset."""
+        self._topic = topic
+        self.checkpoint = checkpoint
+        self._seek = seek
+        self._queue: deque[LogRecord] = deque()
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+        self._expected: int | None = None
+        self._stopping = False
+        self.busy_since: float | None = None
+
+    @property
+    def position(self) -> int:
+        """The input position that is durable."""
+        return self.checkpoint.position
+
+    @property
+    def ready(self) -> bool:
+        """Restored, and its position sought."""
+        return self._expected is not None
+
+    def wants(self) -> bool:
+        """Whether more records may be fetched."""
+        return self.ready and not self._stopping and len(self._queue) < QUEUED_RECORDS_MAX and self._bytes < QUEUED_BYTES_MAX
+
+    def deliver(self, batch: Fetched) -> None:
+        """Queue a fetched batch. Raises `CheckpointError` when records between it and the last one were skipped."""
+        expected = self._expected
+        if expected is None or self._stopping:
+            return  # fetched before the seek, or after the partition was taken away: read again by whoever owns it
+        if batch.start > expected:
+            msg = (
+                f"{self._topic}[{self.checkpoint.partition}]: the next batch was fetched from {batch.start}, but {expected} is "
+                "next: records were dropped (deleted from the topic before they were read?)"
+            )
+            raise CheckpointError(msg)
+        for raw in batch.records:
+            if raw.offset >= expected:
+                record = _log_record(self._topic, raw)
+                self._bytes += len(record.value or b"")
+                self._queue.append(record)
+        self._expected = max(expected, batch.after)
+        if self._queue:
+            self.busy_since = self.busy_since or time.monotonic()
+            self._arrived.set()
+
+    async def run(self) -> None:
+        """Open, then make batch after batch durable, until stopped."""
+        self.busy_since = time.monotonic()
+        position = await self.checkpoint.open()
+        await self._seek(position)
+        self._expected = position
+        self.busy_since = None
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue and not self._stopping:
+                await self._step()
+            if self._stopping:
+                return
+
+    async def _step(self) -> None:
+        records = list(self._queue)[:BATCH_EVENTS_MAX]
+        taken = await self.checkpoint.process(records)
+        for record in records[:taken]:
+            self._bytes -= len(record.value or b"")
+            self._queue.popleft()
+        self.busy_since = time.monotonic() if self._queue else None
+        await asyncio.sleep(0)
+
+    async def stop(self, task: asyncio.Task[None]) -> None:
+        """Finish the batch at hand within a deadline, or abandon it, and let everything go."""
+        self._stopping = True
+        self._arrived.set()
+        if self.ready:
+            await asyncio.wait([task], timeout=REVOKE_SECONDS_MAX)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=REVOKE_SECONDS_MAX)
+        await self.checkpoint.close()
+
+
+def _log_record(topic: str, raw: Any) -> LogRecord:
+    """An aiokafka record as processors know it."""
+    headers = tuple([(name, value.decode("utf-8")) for name, value in raw.headers])
+    return LogRecord(topic, raw.partition, raw.offset, raw.key or b"", raw.value, headers)

@@ -1,0 +1,92 @@
+"""Reading topics: durable, committed records only, as the log records that sinks and checks take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.log import LogRecord
+from schemas.topics import TOPICS
+from topology.errors import HubError
+from topology.kafka.connection import Connection
+
+READ_RECORDS_MAX: Final = 5_000
+_POLL_SECONDS: Final = 0.2
+_TIMEOUT_SECONDS: Final = 20.0
+
+
+class ReadError(HubError):
+    """A topic can't be read."""
+
+
+class TopicReader:
+    """A consumer that belongs to no group and reads what it is told, `read_committed`."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Connects when it first reads."""
+        self._connection = connection
+        self._consumer = Consumer(
+            connection.confluent(
+                {
+                    "group.id": connection.name("reader"), "enable.auto.commit": False, "isolation.level": "read_committed",
+                    "enable.partition.eof": True, "auto.offset.reset": "earliest", "fetch.wait.max.ms": 50,
+                }
+            )
+        )  # fmt: skip
+
+    def ends(self, topic: str) -> list[int]:
+        """The next offset of each partition, open transactions included. Raises `ReadError`."""
+        name = self._connection.topic(topic)
+        try:
+            return [
+                int(self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=_TIMEOUT_SECONDS)[1])
+                for partition in range(TOPICS[topic].partitions)
+            ]
+        except KafkaException as error:
+            msg = f"{name} can't be read ({error.args[0].str()})"
+            raise ReadError(msg) from None
+
+    def read(self, topic: str, partition: int, start: int) -> Iterator[LogRecord]:
+        """Committed records of one partition from an offset up to where it ends now."""
+        self._consumer.assign([TopicPartition(self._connection.topic(topic), partition, start)])
+        while True:
+            for message in self._consumer.consume(READ_RECORDS_MAX, _POLL_SECONDS):
+                error = message.error()
+                if error is None:
+                    yield log_record(topic, message)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the library's public constant
+                    return
+                else:
+                    msg = f"{message.topic()}[{partition}] can't be read ({error.str()})"
+                    raise ReadError(msg)
+
+    def follow(self, starts: Mapping[tuple[str, int], int]) -> None:
+        """Begin to read partitions from these offsets; `poll` gives what comes."""
+        name = self._connection.topic
+        self._consumer.assign([TopicPartition(name(topic), partition, start) for (topic, partition), start in starts.items()])
+
+    def poll(self, seconds: float, records_max: int = READ_RECORDS_MAX) -> list[LogRecord]:
+        """The next records of the followed partitions; none after so many seconds. Raises `ReadError`."""
+        records: list[LogRecord] = []
+        skip = len(self._connection.settings.prefix)
+        for message in self._consumer.consume(records_max, seconds):
+            error = message.error()
+            if error is None:
+                records.append(log_record(str(message.topic())[skip:], message))
+            elif error.code() != KafkaError._PARTITION_EOF and not error.retriable():  # noqa: SLF001
+                msg = f"{message.topic()}[{message.partition()}] can't be read ({error.str()})"
+                raise ReadError(msg)
+        return records
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._consumer.close()
+
+
+def log_record(topic: str, message: Message) -> LogRecord:
+    """A Kafka record as processors and sinks know it; `topic` is its name without the prefix."""
+    stated: Any = message.headers() or ()
+    headers = tuple((name, value.decode("utf-8")) for name, value in stated)
+    return LogRecord(topic, message.partition() or 0, message.offset() or 0, message.key() or b"", message.value(), headers)
