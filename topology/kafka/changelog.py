@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from topology.errors import HubError
 from topology.kafka.connection import Connection
+from topology.kafka.reader import next_messages
 
 if TYPE_CHECKING:
     from topology.kafka.local_state import LocalState, Pair
@@ -79,7 +80,7 @@ class ChangelogReader:
         self._consumer.assign([TopicPartition(self._topic, self._partition, start)])
         taken, at, idle = 0, start, 0.0
         while at < end:
-            messages = self._consumer.consume(RESTORE_RECORDS_MAX, _POLL_SECONDS)
+            messages = next_messages(self._consumer, RESTORE_RECORDS_MAX, _POLL_SECONDS)
             pairs: list[Pair] = []
             reached = at
             for message in messages:

@@ -66,6 +66,7 @@ class Checkpoint:
     def __init__(self, connection: Connection, place: Place, alive: Callable[[], None] = lambda: None) -> None:
         """Nothing is opened yet. `alive` is called whenever something went on."""
         self._connection = connection
+        self.place = place
         self._processor = place.processor
         self.partition = place.partition
         self._changelog = connection.topic(changelog_of(place.processor.name))
@@ -73,7 +74,7 @@ class Checkpoint:
         self._alive = alive
         self._producer: AIOKafkaProducer | None = None
         self._local: LocalState | None = None
-        self._state: State | None = None
+        self.state: State | None = None
         self.position = 0
         self.restored = 0
         self.wiped: str | None = None
@@ -91,7 +92,7 @@ class Checkpoint:
         )  # fmt: skip
         await self._producer.start()
         self._local = await asyncio.to_thread(self._restored)
-        self._state = State(self._processor.tables, self._local.backend)
+        self.state = State(self._processor.tables, self._local.backend)
         self.position = position_of(self._local.position_record)
         return self.position
 
@@ -127,19 +128,19 @@ class Checkpoint:
 
     async def process(self, records: Sequence[LogRecord]) -> int:
         """Fold the first of these records and make them durable; returns how many were taken. The rest is for the next batch."""
-        if self._state is None or self._local is None:
+        if self.state is None or self._local is None:
             msg = "the checkpoint is not open"
             raise CheckpointError(msg)
-        outputs, taken = self._fold(records, self._state)
+        outputs, taken = self._fold(records, self.state)
         position = records[taken - 1].offset + 1
         changes: list[Pair] = [
-            (table_prefix(table) + key, value) for table, key, value in self._state.changes()
+            (table_prefix(table) + key, value) for table, key, value in self.state.changes()
         ]
         changes.append((POSITION_KEY, position_value(position)))
         _check_changes(changes)
         behind = await self._commit(outputs, changes)
         self._local.apply(changes, behind)
-        self._state.clean()
+        self.state.clean()
         self.position = position
         self.transactions += 1
         self._alive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ class TopicReader:
         """Committed records of one partition from an offset up to where it ends now."""
         self._consumer.assign([TopicPartition(self._connection.topic(topic), partition, start)])
         while True:
-            for message in self._consumer.consume(READ_RECORDS_MAX, _POLL_SECONDS):
+            for message in next_messages(self._consumer, READ_RECORDS_MAX, _POLL_SECONDS):
                 error = message.error()
                 if error is None:
                     yield log_record(topic, message)
@@ -61,6 +62,24 @@ class TopicReader:
                 else:
                     msg = f"{message.topic()}[{partition}] can't be read ({error.str()})"
                     raise ReadError(msg)
+
+    def beyond(self, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """How many committed records stand beyond each position; positions without any are left out. Raises `ReadError`."""
+        self.follow(positions)
+        skip = len(self._connection.settings.prefix)
+        waiting, found = set(positions), dict.fromkeys(positions, 0)
+        end = time.monotonic() + _TIMEOUT_SECONDS
+        while waiting:
+            for message in next_messages(self._consumer, READ_RECORDS_MAX, _POLL_SECONDS):
+                error, at = message.error(), (str(message.topic())[skip:], message.partition() or 0)
+                if error is None:
+                    found[at] += 1
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the library's public constant
+                    waiting.discard(at)
+            if time.monotonic() > end:
+                msg = f"no broker says where {len(waiting)} partitions end"
+                raise ReadError(msg)
+        return {at: count for at, count in found.items() if count}
 
     def follow(self, starts: Mapping[tuple[str, int], int]) -> None:
         """Begin to read partitions from these offsets; `poll` gives what comes."""
@@ -71,7 +90,7 @@ class TopicReader:
         """The next records of the followed partitions; none after so many seconds. Raises `ReadError`."""
         records: list[LogRecord] = []
         skip = len(self._connection.settings.prefix)
-        for message in self._consumer.consume(records_max, seconds):
+        for message in next_messages(self._consumer, records_max, seconds):
             error = message.error()
             if error is None:
                 records.append(log_record(str(message.topic())[skip:], message))
@@ -83,6 +102,12 @@ class TopicReader:
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
+
+
+def next_messages(consumer: Consumer, messages_max: int, seconds: float) -> list[Message]:
+    """What is there, or the first to come: `consume` alone would wait for its full number."""
+    first = consumer.poll(seconds)
+    return [] if first is None else [first, *consumer.consume(messages_max - 1, 0)]
 
 
 def log_record(topic: str, message: Message) -> LogRecord:

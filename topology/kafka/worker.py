@@ -67,6 +67,7 @@ class Worker:
 
     async def start(self) -> None:
         """Join the group and begin to work."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         transport.register()
         for name in ("faust", "mode", "aiokafka"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
