@@ -45,4 +45,4 @@ lock: setup  ## resolve the dependencies anew (needs uv)
 		--extra dev --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what was built
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache wardstock-data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache wardstock-data wardstock-demo

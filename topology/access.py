@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from topology.embedded.folder import running_hub
 from topology.errors import HubUnreachableError, InputRefusedError
+from topology.folder import running_hub
 from topology.local import LocalHub
 from topology.query import run_query
 from topology.reference_files import ReferenceRecord

@@ -15,14 +15,14 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from starlette.responses import JSONResponse, Response
 
 from connectors.contract import PublishError
-from schemas.raw import CaptureError, from_capture_line
+from schemas.raw import CaptureError, RawMessage, from_capture_line
 from schemas.reference import REFERENCE_KINDS
 from topology.errors import InputRefusedError
-from topology.live import LiveHub
 from topology.metrics import metrics_text
 from topology.outcomes import OutcomeReader, line
 from topology.query import run_query
 from topology.reference_known import known_ids
+from topology.running import RunningHub
 
 INGEST_WAIT_SECONDS: Final = 50.0
 FRESH_SECONDS: Final = 10.0
@@ -32,7 +32,7 @@ BEAT_SECONDS_MAX: Final = 30.0
 BACKLOG_READY_MAX: Final = 50_000
 
 
-def local_api(live: LiveHub, token: str) -> APIRouter:
+def local_api(live: RunningHub, token: str) -> APIRouter:
     """The router."""
     router = APIRouter()
 
@@ -49,7 +49,7 @@ def local_api(live: LiveHub, token: str) -> APIRouter:
     return router
 
 
-def _add_health(router: APIRouter, live: LiveHub) -> None:
+def _add_health(router: APIRouter, live: RunningHub) -> None:
     @router.get("/ping")
     async def ping() -> Response:
         """Alive: the engine's loop beats."""
@@ -59,7 +59,7 @@ def _add_health(router: APIRouter, live: LiveHub) -> None:
     @router.get("/ready")
     async def ready() -> Response:
         """Ready: it can store, and is not far behind."""
-        backlog = live.hub.engine.backlog()
+        backlog = live.backlog()
         fine = live.failing is None and backlog < BACKLOG_READY_MAX
         return JSONResponse({"ready": fine, "backlog": backlog, "failing": live.failing}, 200 if fine else 503)
 
@@ -70,29 +70,29 @@ def _add_health(router: APIRouter, live: LiveHub) -> None:
         return Response(text, media_type="text/plain; version=0.0.4")
 
 
-def _view(live: LiveHub) -> Any:
+def _view(live: RunningHub) -> Any:
     async def view(view: str, request: Request) -> list[dict[str, Any]]:
         """Rows of a named view, up to what was durable when asked; the query parameters are its filters."""
-        deadline = time.monotonic() + FRESH_SECONDS
-        while live.behind() and time.monotonic() < deadline:
+        asked = time.monotonic()
+        while live.behind(asked) and time.monotonic() < asked + FRESH_SECONDS:
             await asyncio.sleep(POLL_SECONDS)
         try:
-            return await asyncio.to_thread(run_query, live.hub.views, view, dict(request.query_params))
+            return await asyncio.to_thread(run_query, live.views, view, dict(request.query_params))
         except (InputRefusedError, ValueError) as error:
             raise HTTPException(400, str(error)) from None
 
     return view
 
 
-def _known(live: LiveHub) -> Any:
+def _known(live: RunningHub) -> Any:
     async def known() -> dict[str, list[str]]:
         """Ids of the reference records the hub holds."""
-        return await asyncio.to_thread(known_ids, live.hub.views)
+        return await asyncio.to_thread(known_ids, live.views)
 
     return known
 
 
-def _load(live: LiveHub) -> Any:
+def _load(live: RunningHub) -> Any:
     async def load(request: Request) -> dict[str, int]:
         """Load reference records, all or nothing; answers when every partition has them."""
         try:
@@ -110,28 +110,36 @@ def _load(live: LiveHub) -> Any:
     return load
 
 
-def _ingest(live: LiveHub) -> Any:
+def _ingest(live: RunningHub) -> Any:
     async def ingest(request: Request) -> list[list[dict[str, Any]]]:
         """Capture lines in, their items' outcomes out, once every item has ended."""
         try:
             messages = [from_capture_line(data) for data in (await request.body()).split(b"\n") if data.strip()]
         except CaptureError as error:
             raise HTTPException(400, str(error)) from None
-        reader = OutcomeReader(live.hub.engine)
+        reader = OutcomeReader(live.outcomes())
         try:
-            futures = [asyncio.wrap_future(live.submit(message)) for message in messages]
-            places = await asyncio.gather(*futures)
-        except PublishError as error:
-            raise HTTPException(503, str(error)) from None
-        deadline = time.monotonic() + INGEST_WAIT_SECONDS
-        while not all(reader.complete(place) for place in places):
-            if time.monotonic() > deadline:
-                raise HTTPException(504, "the messages are stored; their outcomes are still being worked out")
-            await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(reader.advance)
-        return [
-            [line(message.name or message.source, outcome) for outcome in reader.of(place)]
-            for message, place in zip(messages, places, strict=True)
-        ]
+            return await _ended(live, messages, reader)
+        finally:
+            reader.close()
 
     return ingest
+
+
+async def _ended(live: RunningHub, messages: list[RawMessage], reader: OutcomeReader) -> list[list[dict[str, Any]]]:
+    """Store messages and wait until every item of them has ended."""
+    try:
+        futures = [asyncio.wrap_future(live.submit(message)) for message in messages]
+        places = await asyncio.gather(*futures)
+    except PublishError as error:
+        raise HTTPException(503, str(error)) from None
+    deadline = time.monotonic() + INGEST_WAIT_SECONDS
+    while not all(reader.complete(place) for place in places):
+        if time.monotonic() > deadline:
+            raise HTTPException(504, "the messages are stored; their outcomes are still being worked out")
+        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.to_thread(reader.advance)
+    return [
+        [line(message.name or message.source, outcome) for outcome in reader.of(place)]
+        for message, place in zip(messages, places, strict=True)
+    ]

@@ -7,13 +7,14 @@ from typing import Any
 
 from connectors.files.folder import Skipped
 from schemas.raw import RawMessage
+from schemas.topics import OUTCOMES
 from topology.local import LocalHub
-from topology.outcomes import OutcomeReader, Place, Tally, lines_of
+from topology.outcomes import LogFollower, OutcomeReader, Place, Tally, lines_of
 
 
 def ingest(hub: LocalHub, messages: Iterable[RawMessage | Skipped], tally: Tally) -> Iterator[dict[str, Any]]:
     """Replay messages into a hub of this process; yields the lines when everything has been folded."""
-    reader = OutcomeReader(hub.engine)
+    reader = OutcomeReader(LogFollower(hub.engine, OUTCOMES))
     placed: list[tuple[str, Place]] = []
     skipped: list[dict[str, Any]] = []
     for message, place in hub.replay(_readable(messages, skipped, tally)):

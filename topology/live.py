@@ -20,10 +20,12 @@ import structlog
 from connectors.contract import TooLarge, Unavailable
 from schemas.events import Tick
 from schemas.raw import BODY_BYTES_MAX, RawMessage
-from schemas.topics import REFERENCE
+from schemas.topics import OUTCOMES, REFERENCE
 from sinks.sql.projection import PROJECTED_TOPICS
+from sinks.sql.views import Views
 from topology.embedded.engine import Engine
 from topology.local import LocalHub, project
+from topology.outcomes import LogFollower
 from topology.processors import build_processors
 from topology.reference_files import ReferenceRecord, reference_changes
 from topology.ticks import TickGrid
@@ -75,7 +77,24 @@ class LiveHub:
         self.last_beat = time.monotonic()
         self._projected = -1
 
-    def behind(self) -> bool:
+    @property
+    def views(self) -> Views:
+        """The projection's views."""
+        return self.hub.views
+
+    def backlog(self) -> int:
+        """Events stored and not folded yet."""
+        return self.hub.engine.backlog()
+
+    def handler_faults(self) -> int:
+        """Events whose handling raised."""
+        return len(self.hub.engine.faults)
+
+    def outcomes(self) -> LogFollower:
+        """Follow the outcomes topic from now on."""
+        return LogFollower(self.hub.engine, OUTCOMES)
+
+    def behind(self, since: float) -> bool:  # noqa: ARG002  # what is durable now includes what was then
         """Whether the projection lacks something that is durable now; asks it to hurry when it does."""
         if not self.hub.engine.backlog() and self._projected >= self._durable():
             return False

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from topology.live import LiveHub
+from topology.running import RunningHub
 
 
-def metrics_text(live: LiveHub) -> bytes:
+def metrics_text(live: RunningHub) -> bytes:
     """The metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     labels = ("source", "outcome", "code")
     ingest = Gauge("wardstock_ingest_total", "Items by source, outcome and reason", labels, registry=registry)
-    summary = live.hub.views.outcomes_summary()
+    summary = live.views.outcomes_summary()
     for row in summary["reasons"]:
         ingest.labels(row["source"], row["outcome"], row["code"]).set(row["items"])
-    Gauge("wardstock_backlog_events", "Events stored and not folded yet", registry=registry).set(live.hub.engine.backlog())
-    Gauge("wardstock_handler_faults_total", "Events whose handling raised", registry=registry).set(len(live.hub.engine.faults))
+    Gauge("wardstock_backlog_events", "Events stored and not folded yet", registry=registry).set(live.backlog())
+    Gauge("wardstock_handler_faults_total", "Events whose handling raised", registry=registry).set(live.handler_faults())
     Gauge("wardstock_storing", "1 while the hub can store", registry=registry).set(0 if live.failing else 1)
-    Gauge("wardstock_open_commands", "Open replenishment commands", registry=registry).set(live.hub.views.count("commands"))
-    Gauge("wardstock_open_cases", "Open cases", registry=registry).set(live.hub.views.count("cases"))
+    Gauge("wardstock_open_commands", "Open replenishment commands", registry=registry).set(live.views.count("commands"))
+    Gauge("wardstock_open_cases", "Open cases", registry=registry).set(live.views.count("cases"))
     return generate_latest(registry)

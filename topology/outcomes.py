@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from schemas.events import ITEM_OUTCOME, ItemOutcome
 from schemas.kinds import Outcome
-from schemas.topics import OUTCOMES
+from schemas.log import LogRecord
 from topology.embedded.engine import Engine
-
-READ_RECORDS: Final = 5_000
+from topology.running import Follower
 
 Place = tuple[int, int]
 """Partition and offset of a message in the raw log."""
 
 
-class OutcomeReader:
-    """Follows the outcomes topic from where it stood when the reader was made."""
+class LogFollower:
+    """New durable records of one topic of an embedded hub."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, topic: str) -> None:
         """Begin at the end of the topic."""
         self._engine = engine
-        self._at = engine.ends(OUTCOMES)
+        self._topic = topic
+        self._at = engine.ends(topic)
+
+    def poll(self) -> Iterator[LogRecord]:
+        """What is new, partition by partition."""
+        for partition, end in enumerate(self._engine.ends(self._topic)):
+            start = self._at[partition]
+            yield from self._engine.read(self._topic, partition, start, end - start)
+            self._at[partition] = end
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class OutcomeReader:
+    """How messages end, from the outcomes topic as it is followed."""
+
+    def __init__(self, follower: Follower) -> None:
+        """`follower` follows the outcomes topic since before the messages were stored."""
+        self._follower = follower
         self._found: dict[Place, dict[int, ItemOutcome]] = {}
 
     def advance(self) -> None:
         """Read what is new; a later outcome of an item replaces the earlier one."""
-        for partition, end in enumerate(self._engine.ends(OUTCOMES)):
-            while self._at[partition] < end:
-                for record in self._engine.read(OUTCOMES, partition, self._at[partition], READ_RECORDS):
-                    outcome = ITEM_OUTCOME.decode(record.value or b"")
-                    items = self._found.setdefault((outcome.raw.partition, outcome.raw.offset), {})
-                    items[outcome.raw.index] = outcome
-                self._at[partition] = min(end, self._at[partition] + READ_RECORDS)
+        for record in self._follower.poll():
+            outcome = ITEM_OUTCOME.decode(record.value or b"")
+            items = self._found.setdefault((outcome.raw.partition, outcome.raw.offset), {})
+            items[outcome.raw.index] = outcome
+
+    def close(self) -> None:
+        """Stop following."""
+        self._follower.close()
 
     def complete(self, place: Place) -> bool:
         """Whether every declared item of a message has an outcome."""

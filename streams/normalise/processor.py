@@ -165,7 +165,7 @@ class NormaliseProcessor:
         if mapper is None:
             reason = (
                 f"the format of this message is not known (content type {message.content_type}): "
-                "it is no HL7 v2, FHIR, cabinet, scan, ERP answer or decision"
+                "it is no HL7 v2, FHIR, cabinet, scan, ERP answer or decision; ask its sender, or leave its file out"
             )
             return (Refused(code="unknown_format", reason=reason),)
         return mapper(message, ref, self._context) or (Refused(code="empty", reason="the message holds no item"),)

@@ -109,7 +109,7 @@ def test_a_lot_is_traced_through_every_movement_in_time_order(data: Path) -> Non
     assert moved
     assert {one["lot"] for one in moved} == {row["lot"]}
     assert [one["occurred"] for one in moved] == sorted(one["occurred"] for one in moved)
-    assert "never moved" in read(data, "trace", "NO-SUCH-LOT").out
+    assert "no movement names lot NO-SUCH-LOT" in read(data, "trace", "NO-SUCH-LOT").out
 
 
 def test_a_command_is_explained_by_trigger_arithmetic_policy_and_movements(data: Path) -> None:

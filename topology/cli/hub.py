@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from topology.cli.options import DEFAULT_DATA
+from topology.cli.options import DEMO_DATA
 from topology.settings import load_settings
 
 DataOption = Annotated[Path | None, typer.Option("--data", envvar="WARDSTOCK_DATA", help="The embedded hub's folder.")]
@@ -26,7 +26,7 @@ def run(
 
 
 def demo(
-    data: DataOption = DEFAULT_DATA,
+    data: DataOption = DEMO_DATA,
     http_port: HttpPort = None,
     mllp_port: MllpPort = None,
     beds: Annotated[int, typer.Option("--beds", help="Beds of each of the three simulated sites.")] = 120,

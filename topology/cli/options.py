@@ -19,3 +19,4 @@ Broker = Annotated[
 ]
 
 DEFAULT_DATA: Final = Path("wardstock-data")
+DEMO_DATA: Final = Path("wardstock-demo")

@@ -106,7 +106,8 @@ def quarantine(
 def trace(lot: Annotated[str, typer.Argument(help="Lot number.")], data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Every movement of a lot, in time order."""
     columns = ("occurred", "site", "kind", "item", "product", "lot", "quantity", "unit", "from_account", "to_account")
-    _show(data, "trace", columns, as_json=as_json, empty=f"lot {lot} never moved", lot=lot)
+    empty = f"no movement names lot {lot}: see `wardstock stock` for the lots there are"
+    _show(data, "trace", columns, as_json=as_json, empty=empty, lot=lot)
 
 
 def explain(

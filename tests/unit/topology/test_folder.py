@@ -13,8 +13,9 @@ import pytest
 from tests.cli.running import run_here
 from tests.unit.topology.folders import bodies, filled, flip, killed, message, write_ahead_logs
 from topology.embedded.engine import Engine
-from topology.embedded.folder import FORMAT, DataFolder, is_locked, running_hub
+from topology.embedded.folder import FORMAT, DataFolder
 from topology.errors import FolderRefusedError
+from topology.folder import is_locked, running_hub
 
 
 def refused(path: Path) -> str:
