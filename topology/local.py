@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from sqlalchemy.exc import DatabaseError
-
 from schemas.events import ReferenceChange
 from schemas.log import LogRecord
 from schemas.raw import RawMessage
@@ -23,6 +21,7 @@ from sinks.sql.views import Views
 from topology.embedded.engine import Engine
 from topology.embedded.folder import DataFolder
 from topology.processors import build_processors
+from topology.projecting import open_projection
 from topology.reference_files import ReferenceRecord, reference_changes
 from topology.ticks import REPLAY_PERIOD, TickGrid
 
@@ -31,8 +30,6 @@ PROJECT_RECORDS_MAX: Final = 20_000
 
 PUBLISH_MESSAGES_MAX: Final = 2_000
 """Replayed messages stored with one sync."""
-
-PROJECTION_FILE: Final = "projection.sqlite"
 
 
 class LocalHub:
@@ -43,7 +40,7 @@ class LocalHub:
         self.folder = DataFolder(path)
         try:
             self.engine = Engine(self.folder.store, build_processors(self.folder.patient_key))
-            self.projection = _open_projection(path, projection_url)
+            self.projection = open_projection(path, projection_url)
             self.views = Views(self.projection.engine)
         except BaseException:
             self.folder.close()
@@ -118,19 +115,6 @@ class LocalHub:
     def project(self) -> int:
         """Bring the projection up to everything that is durable; returns the number of records taken."""
         return project(self.engine, self.projection)
-
-
-def _open_projection(path: Path, url: str | None) -> Projection:
-    """The projection; a damaged SQLite file is put aside and made anew, for it holds nothing that the log does not."""
-    if url is not None:
-        return Projection(url)
-    file = path / PROJECTION_FILE
-    try:
-        return Projection(f"sqlite:///{file}")
-    except DatabaseError:
-        for part in path.glob(f"{PROJECTION_FILE}*"):
-            part.replace(part.with_name(f"damaged-{part.name}"))
-        return Projection(f"sqlite:///{file}")
 
 
 def project(engine: Engine, projection: Projection) -> int:

@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,27 +19,45 @@ from connectors.http.intake import FeedSettings
 from sinks.tower.mount import mount_tower
 from topology.api import local_api
 from topology.errors import HubError
+from topology.folder import HubFolder
 from topology.live import LiveHub
 from topology.local import LocalHub
+from topology.running import RunningHub
 from topology.settings import Settings
 
 STARTED_POLL_SECONDS: Final = 0.01
+Beside = Callable[[str, int], Coroutine[Any, Any, None]]
+"""Something that runs beside a hub; it is given the HTTP address and the MLLP port."""
 Extra = Callable[[LiveHub, str, int], Coroutine[Any, Any, None]]
-"""Something that runs beside the hub; it is given the hub, the HTTP address and the MLLP port."""
+"""The same for an embedded hub, which is given first."""
+
+
+class Startable(RunningHub, Protocol):
+    """A running hub that is started and stopped with what serves it."""
+
+    def start(self) -> None:
+        """Begin to work."""
+
+    def stop(self) -> None:
+        """Finish what was taken."""
 
 
 def serve(settings: Settings, *, say: Callable[[str], None], beside: Extra | None = None) -> None:
-    """Run a hub until SIGINT or SIGTERM."""
+    """Run an embedded hub until SIGINT or SIGTERM."""
     url = settings.projection_url.get_secret_value() if settings.projection_url else None
     with LocalHub(settings.data, url) as hub:
-        asyncio.run(_serve(hub, settings, say, beside))
+        live = LiveHub(hub, timedelta(seconds=settings.tick_seconds))
+        extra: Beside | None = None if beside is None else lambda address, port: beside(live, address, port)
+        asyncio.run(serve_hub(live, hub.folder, settings, say, extra))
 
 
-async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], beside: Extra | None) -> None:
+async def serve_hub(
+    live: Startable, folder: HubFolder, settings: Settings, say: Callable[[str], None], beside: Beside | None = None
+) -> None:
+    """Feeds, local API and tower of a hub, until SIGINT or SIGTERM."""
     listening = _listen(settings)
     address = f"http://{settings.host}:{listening.getsockname()[1]}"
     token = secrets.token_urlsafe(32)
-    live = LiveHub(hub, timedelta(seconds=settings.tick_seconds))
     mllp = MllpListener(
         live.publish,
         MllpSettings(host=settings.host, port=settings.mllp_port, source=settings.mllp_source, site=settings.default_site),
@@ -47,7 +65,7 @@ async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], 
     app = FastAPI(title=settings.title, docs_url=None, redoc_url=None)
     app.include_router(feeds_router(live.publish, live.now, FeedSettings(site=settings.default_site)))
     app.include_router(local_api(live, token))
-    mount_tower(app, hub.views, title=settings.title, refresh_seconds=2.0, now=live.now)
+    mount_tower(app, live.views, title=settings.title, refresh_seconds=2.0, now=live.now)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=2))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -58,13 +76,13 @@ async def _serve(hub: LocalHub, settings: Settings, say: Callable[[str], None], 
         web = asyncio.create_task(server._serve([listening]))  # noqa: SLF001  # serve() would take the signals away
         while not server.started and not web.done():
             await asyncio.sleep(STARTED_POLL_SECONDS)
-        hub.folder.announce(address, token)
+        folder.announce(address, token)
         mllp_port = mllp.address[1]
-        say(f"Wardstock runs on {hub.folder.path}")
+        say(f"Wardstock runs on {folder.path}")
         say(f"  tower  {address}/")
         say(f"  HL7 v2 mllp://{settings.host}:{mllp_port}   FHIR {address}/fhir")
         say(f"  cabinets {address}/cabinet   scans {address}/scans")
-        extra = asyncio.create_task(beside(live, address, mllp_port)) if beside is not None else None
+        extra = asyncio.create_task(beside(address, mllp_port)) if beside is not None else None
         await stop.wait()
         say("stopping: finishing what was received")
         if extra is not None:

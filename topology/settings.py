@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from topology.errors import InputRefusedError
 from topology.kafka.connection import KafkaSettings
+
+EMBEDDED: Final = "embedded"
+_KEY: Final = re.compile("[0-9a-fA-F]{64}")
 
 
 class Settings(BaseSettings):
@@ -27,9 +31,20 @@ class Settings(BaseSettings):
     default_site: Annotated[str | None, Field(description="site of messages whose facility is not known")] = None
     tick_seconds: Annotated[int, Field(ge=1, le=3600)] = 5
     projection_url: Annotated[SecretStr | None, Field(description="SQLAlchemy URL; SQLite in the folder without one")] = None
-    broker: Annotated[str, Field(description="embedded, or kafka://host:port,host:port")] = "embedded"
+    broker: Annotated[str, Field(description="embedded, or kafka://host:port,host:port")] = EMBEDDED
     kafka: KafkaSettings = KafkaSettings()
+    patient_key: Annotated[
+        SecretStr | None, Field(description="on Kafka, the secret of the patient hash: 64 hex digits, the same everywhere")
+    ] = None
     title: str = "Wardstock"
+
+    @field_validator("patient_key")
+    @classmethod
+    def _hex(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _KEY.fullmatch(value.get_secret_value()):
+            msg = "must be 64 hex digits: make it with `openssl rand -hex 32`"
+            raise ValueError(msg)
+        return value
 
 
 def load_settings(config: Path | None, **given: Any) -> Settings:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +29,11 @@ _MLLP: Final = re.compile(r"mllp://127\.0\.0\.1:(\d+)")
 class HubProcess:
     """One `wardstock run` on a folder. `start` may be called again after `kill`."""
 
-    def __init__(self, data: Path, tick_seconds: int = 5) -> None:
+    def __init__(self, data: Path, tick_seconds: int = 5, *, arguments: Sequence[str] = (), **more: str) -> None:
+        """`arguments` for `run`, and `more` environment."""
         self.data = data
+        self.arguments = arguments
+        self.more = more
         self.tick_seconds = tick_seconds
         self.url = ""
         self.mllp_port = 0
@@ -40,8 +43,8 @@ class HubProcess:
     def start(self) -> None:
         """Start it and wait until it listens."""
         self.process = subprocess.Popen(
-            [*program(), "run", "--data", str(self.data), "--http-port", "0", "--mllp-port", "0"],
-            env={**environment(), "WARDSTOCK_TICK_SECONDS": str(self.tick_seconds)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            [*program(), "run", "--data", str(self.data), "--http-port", "0", "--mllp-port", "0", *self.arguments],
+            env={**environment(), **self.more, "WARDSTOCK_TICK_SECONDS": str(self.tick_seconds)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         ready = threading.Event()
         self._reader = threading.Thread(target=self._read, args=(self.process, ready), daemon=True)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from topology.cli.options import DEMO_DATA
-from topology.settings import load_settings
+from topology.cli.options import DEMO_DATA, Broker
+from topology.errors import InputRefusedError
+from topology.settings import EMBEDDED, load_settings
 
 DataOption = Annotated[Path | None, typer.Option("--data", envvar="WARDSTOCK_DATA", help="The embedded hub's folder.")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
@@ -17,12 +18,27 @@ MllpPort = Annotated[int | None, typer.Option("--mllp-port", help="HL7 v2 over M
 
 
 def run(
-    config: ConfigOption = None, data: DataOption = None, http_port: HttpPort = None, mllp_port: MllpPort = None
+    config: ConfigOption = None,
+    data: DataOption = None,
+    http_port: HttpPort = None,
+    mllp_port: MllpPort = None,
+    broker: Broker = None,
+    role: Annotated[str, typer.Option("--role", help="On Kafka: all, feeds (and tower), or work.")] = "all",
+    workers: Annotated[int, typer.Option("--workers", min=1, help="On Kafka, role all: processes that fold.")] = 1,
 ) -> None:
     """Run the hub until it is stopped."""
+    settings = load_settings(config, data=data, http_port=http_port, mllp_port=mllp_port, broker=broker)
+    if settings.broker != EMBEDDED:
+        from topology.kafka.roles import run_on_kafka
+
+        run_on_kafka(settings, role=role, workers=workers, config=config, say=typer.echo)
+        return
+    if role != "all":
+        msg = "an embedded hub has no roles: it does everything in one process (roles are for --broker kafka://…)"
+        raise InputRefusedError(msg)
     from topology.serve import serve
 
-    serve(load_settings(config, data=data, http_port=http_port, mllp_port=mllp_port), say=typer.echo)
+    serve(settings, say=typer.echo)
 
 
 def demo(

@@ -11,7 +11,7 @@ from topology.errors import HubError, InputRefusedError
 from topology.kafka.connection import Connection, bootstrap_of
 from topology.kafka.topics import Change, TopicAdmin, wanted
 from topology.processors import build_processors
-from topology.settings import load_settings
+from topology.settings import EMBEDDED, load_settings
 
 
 def plan(config: Config = None, broker: Broker = None) -> None:
@@ -33,7 +33,7 @@ def apply(config: Config = None, broker: Broker = None) -> None:
 
 def _run(config: Config, broker: Broker, *, carry_out: bool) -> Sequence[Change]:
     settings = load_settings(config, broker=broker)
-    if settings.broker == "embedded":
+    if settings.broker == EMBEDDED:
         msg = "the embedded hub needs no topics: name a broker with --broker kafka://host:port"
         raise InputRefusedError(msg)
     connection = Connection(bootstrap_of(settings.broker), settings.kafka)

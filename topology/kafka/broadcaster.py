@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException, Message, Producer
 
 from schemas import events
 from schemas.events import ReferenceChange, Tick
@@ -33,6 +33,7 @@ class Broadcaster:
     def __init__(self, connection: Connection, name: str) -> None:
         """Fence whoever broadcast under this name before. Raises `BroadcastError` when no broker answers."""
         self._connection = connection
+        self._behind: dict[tuple[str, int], int] = {}
         self._producer = Producer(
             connection.confluent(
                 {
@@ -57,25 +58,37 @@ class Broadcaster:
         finally:
             reader.close()
 
-    def broadcast(self, changes: Iterable[ReferenceChange | Tick]) -> None:
-        """Write changes to every partition that folds them. Raises `BroadcastError`; then nobody has any of them."""
+    def broadcast(self, changes: Iterable[ReferenceChange | Tick]) -> dict[tuple[str, int], int]:
+        """Write changes to every partition that folds them; returns the offset behind them in each.
+
+        Raises `BroadcastError`; then nobody has any of them.
+        """
+        self._behind = {}
         try:
             self._producer.begin_transaction()
             for change in changes:
                 key, value, headers = broadcast_record(change)
                 for topic in broadcast_topics(change):
                     for partition in range(TOPICS[topic].partitions):
-                        self._send(self._connection.topic(topic), key, value, partition, list(headers))
+                        self._send((topic, partition), key, value, list(headers))
             self._producer.commit_transaction(_TIMEOUT_SECONDS)
         except KafkaException as error:
             self._give_up()
             raise _failed(error) from None
+        return self._behind
 
-    def _send(self, topic: str, key: bytes, value: bytes, partition: int, headers: list[tuple[str, str]]) -> None:
+    def _send(self, place: tuple[str, int], key: bytes, value: bytes, headers: list[tuple[str, str]]) -> None:
         """Queue one record; a full queue is served until there is room."""
+        name = self._connection.topic(place[0])
+
+        def delivered(_: object, record: Message) -> None:
+            self._behind[place] = max(self._behind.get(place, 0), (record.offset() or 0) + 1)
+
         while True:
             try:
-                self._producer.produce(topic, key=key, value=value, partition=partition, headers=headers)  # type: ignore[arg-type]
+                self._producer.produce(
+                    name, key=key, value=value, partition=place[1], headers=headers, on_delivery=delivered,  # type: ignore[arg-type]
+                )  # fmt: skip
             except BufferError:
                 self._producer.poll(0.1)
                 continue

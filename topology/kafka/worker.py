@@ -12,17 +12,20 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import faust
 import structlog
 
+from schemas.topics import NETWORK_LOG
 from streams.contract import HandlerFault, Processor
 from topology.kafka import transport
 from topology.kafka.checkpoint import Checkpoint, Place
 from topology.kafka.connection import Connection
 from topology.kafka.lane import Lane
+from topology.kafka.ticker import tick_while_owner
 
 EXIT_FATAL: Final = 70
 STALLED_SECONDS_MAX: Final = 60.0
@@ -50,9 +53,15 @@ class Worker:
         processors: Callable[[], Sequence[Processor]],
         folder: Path,
         *,
+        tick_period: timedelta | None = None,
         fatal: Callable[[str], None] = end_process,
     ) -> None:
-        """`processors` makes new ones: each lane has its own. `folder` holds the local copies of state."""
+        """`processors` makes new ones: each lane has its own. `folder` holds the local copies of state.
+
+        The worker that owns the network log says what time it is, every `tick_period`.
+        """
+        self._tick_period = tick_period
+        self._ticker: asyncio.Task[None] | None = None
         self._connection = connection
         self._processors = processors
         self._folder = folder
@@ -155,6 +164,8 @@ class Worker:
 
         lane = Lane(input_topic, checkpoint, seek)
         self._lanes[tuple(tp)] = (lane, asyncio.create_task(self._run(lane, input_topic, tp.partition)))
+        if input_topic == NETWORK_LOG and self._tick_period is not None:
+            self._ticker = asyncio.create_task(tick_while_owner(self._connection, self._tick_period))
 
     async def _run(self, lane: Lane, topic: str, partition: int) -> None:
         try:
@@ -167,6 +178,9 @@ class Worker:
 
     async def _close_lanes(self, which: set[tuple[str, int]] | None = None) -> None:
         gone = [key for key in self._lanes if which is None or key in which]
+        if self._ticker is not None and any(self._inputs[topic] == NETWORK_LOG for topic, _ in gone):
+            self._ticker.cancel()
+            self._ticker = None
         entries = [self._lanes.pop(key) for key in gone]
         await asyncio.gather(*(lane.stop(task) for lane, task in entries))
         for lane, _ in entries:
