@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10000
+FAULTS ?= 20
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench simulate crash lock clean
+.PHONY: help setup run test check bench simulate crash chaos lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -39,6 +40,9 @@ simulate: setup  ## all 20 seeds of the simulated network, forwards, doubled, pe
 
 crash: setup  ## the long crash simulation: make crash SEEDS=10000
 	WARDSTOCK_CRASH_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation/test_crash.py
+
+chaos: setup  ## faults of every kind on three real brokers: make chaos FAULTS=100
+	WARDSTOCK_CHAOS_FAULTS=$(FAULTS) $(BIN)/python -m pytest -q -s tests/kafka/test_hub.py
 
 lock: setup  ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

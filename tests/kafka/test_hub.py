@@ -1,92 +1,129 @@
-"""A hub on Kafka as its users have it: `wardstock run` with workers of its own, fed over MLLP and HTTP, asked by commands."""
+"""A hub on Kafka as its users have it: `wardstock run` with workers of its own, fed over MLLP and HTTP, asked by commands.
+
+Under faults of every kind its balances are the simulator's truth, and what `read_committed` readers see is there once.
+`make chaos FAULTS=100` does more of them, on three brokers.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from connectors.simulator import Knobs, simulate, write_reference
+from connectors.simulator import Knobs, Simulation, simulate, write_reference
 from schemas.raw import HL7_ER7
 from tests.cli.running import run_program
-from tests.kafka.engine import create_topics, new_connection
+from tests.kafka.broker import BrokerUnavailableError, Cluster
+from tests.kafka.chaos import Chaos, workers_of
+from tests.kafka.engine import KafkaEngine, create_topics, new_connection
+from tests.simulation import promises
 from tests.simulation.live_hub import HubProcess, Sender
+from topology.kafka.connection import Connection
 from topology.processors import build_processors
 
 pytestmark = pytest.mark.kafka
 KEY = "00" * 32
-WAIT_SECONDS = 90
+WAIT_SECONDS = 120
+FAULTS = int(os.environ.get("WARDSTOCK_CHAOS_FAULTS", "3"))
 
 
-def until(true: object, what: str) -> None:
+def until(true: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + WAIT_SECONDS
-    while not true():  # type: ignore[operator]
+    while not true():
         assert time.monotonic() < end, what
         time.sleep(0.2)
 
 
-def children(process: subprocess.Popen[str]) -> list[int]:
-    """Process ids of the hub's own workers."""
-    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8")
-    tasks = Path(f"/proc/{process.pid}/task").iterdir()
-    found = {int(one) for task in tasks for one in (task / "children").read_text(encoding="utf-8").split()}
-    return sorted(found | {int(one) for one in text.split()})
-
-
-@pytest.fixture
-def hub(bootstrap: str, tmp_path: Path) -> Iterator[HubProcess]:
+def hub_on(connection: Connection, folder: Path) -> HubProcess:
     """A hub with two workers."""
-    connection = new_connection(bootstrap)
+    settings = connection.settings
     create_topics(connection, build_processors(b""))
-    config = tmp_path / "hub.toml"
+    config = folder / "hub.toml"
     config.write_text(
-        f'broker = "kafka://{bootstrap}"\n[kafka]\nprefix = "{connection.settings.prefix}"\nreplication = 1\nmin_insync = 1\n'
-        "session_seconds = 6\n",
+        f'broker = "kafka://{connection.bootstrap}"\n[kafka]\nprefix = "{settings.prefix}"\nreplication = {settings.replication}\n'
+        f"min_insync = {settings.min_insync}\nsession_seconds = {settings.session_seconds}\n",
         encoding="utf-8",
     )
-    one = HubProcess(
-        tmp_path / "hub", arguments=["--config", str(config), "--workers", "2"], WARDSTOCK_PATIENT_KEY=KEY
-    )
-    one.start()
-    yield one
-    assert one.stop() == 0, "".join(one.printed)
+    arguments = ["--config", str(config), "--workers", "2"]
+    return HubProcess(folder / "hub", arguments=arguments, WARDSTOCK_PATIENT_KEY=KEY)
 
 
-def test_feeds_in_balances_out_whatever_happens_to_the_workers(hub: HubProcess, tmp_path: Path) -> None:
-    """A hospital's day, a worker killed in the middle: balances and open needs are the simulator's truth."""
-    simulation = simulate(Knobs(seed=3, sites=1, beds=12, days=1, duplicates=0.02))
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster | None]:
+    """Three brokers for the long run; the short one uses the session's broker."""
+    if FAULTS <= 3:
+        yield None
+        return
+    three: Cluster | None = None
+    try:
+        three = Cluster(tmp_path_factory.mktemp("brokers"), brokers=3)
+        three.start()
+        yield three
+    except BrokerUnavailableError as unavailable:
+        pytest.fail(str(unavailable))
+    finally:
+        if three is not None:
+            three.stop()
+
+
+def test_whatever_happens_to_workers_and_brokers_the_balances_are_the_truth(
+    request: pytest.FixtureRequest, cluster: Cluster | None, tmp_path: Path
+) -> None:
+    if cluster is not None:
+        connection = new_connection(cluster.bootstrap, replication=3, min_insync=2)
+    else:
+        connection = new_connection(request.getfixturevalue("bootstrap"))
+    simulation = simulate(Knobs(seed=3, sites=2, beds=6 + FAULTS, days=1, duplicates=0.02))
     write_reference(simulation.network, tmp_path / "reference")
-    data = str(hub.data)
-    loaded = run_program("reference", "load", str(tmp_path / "reference"), "--data", data)
-    assert loaded.code == 0, loaded.err
+    hub = hub_on(connection, tmp_path)
+    hub.start()
+    try:
+        loaded = run_program("reference", "load", str(tmp_path / "reference"), "--data", str(hub.data))
+        assert loaded.code == 0, loaded.err
+        _send_under_faults(hub, simulation, cluster)
+        until(lambda: _held(hub) == _truth(simulation), "the balances are the truth")
+    finally:
+        assert hub.stop() == 0, "".join(hub.printed)
+    reader = KafkaEngine(connection, list, tmp_path / "reader")
+    try:
+        promises.check_outcomes(reader)  # type: ignore[arg-type]  # what answers like an engine
+        promises.check_commands(reader)  # type: ignore[arg-type]
+        moved = [one.movement_id for one in promises.values(reader, "stock.movements")]  # type: ignore[arg-type]
+        assert len(moved) == len(set(moved)) > 0, "a movement stands twice for readers of committed records"
+    finally:
+        reader.close()
+
+
+def _send_under_faults(hub: HubProcess, simulation: Simulation, cluster: Cluster | None) -> None:
+    assert hub.process is not None
+    process = hub.process
+    until(lambda: len(workers_of(process)) == 2, "two workers")
+    chaos = Chaos(process, hub.data, FAULTS, seed=1, cluster=cluster)
     messages = list(simulation.messages())
     senders = [
         Sender(hub, [one for one in messages if one.content_type == HL7_ER7], over="mllp"),
         Sender(hub, [one for one in messages if one.content_type != HL7_ER7], over="http"),
     ]
+    for thread in (*senders, chaos):
+        thread.start()
     for sender in senders:
-        sender.start()
-    assert hub.process is not None
-    until(lambda: len(children(hub.process)) == 2, "two workers")
-    victim = children(hub.process)[0]
-    os.kill(victim, signal.SIGKILL)
-    for sender in senders:
-        sender.join(WAIT_SECONDS)
-        assert not sender.is_alive()
-    until(lambda: len(children(hub.process)) == 2 and victim not in children(hub.process), "the worker is started again")
-    truth = {(row["site"], row["location"], row["item"], row["lot"]): row["quantity"] for row in simulation.balances()}
+        sender.join(WAIT_SECONDS + 30 * FAULTS)
+        assert not sender.is_alive(), chaos.done
+    chaos.join(WAIT_SECONDS + 30 * FAULTS)
+    assert len(chaos.done) == FAULTS, chaos.done
+    until(lambda: len(workers_of(process)) == 2, "every worker is started again")
 
-    def as_true() -> bool:
-        rows = run_program("stock", "--json", "--data", data).lines
-        held: dict[tuple[str, str, str, str], int] = {}
-        for row in rows:
-            account = (row["site"], row["location"], row["item"], row["lot"])
-            held[account] = held.get(account, 0) + row["quantity"]
-        return held == truth
 
-    until(as_true, "the balances are the truth")
+def _truth(simulation: Simulation) -> dict[tuple[str, str, str, str], int]:
+    return {(row["site"], row["location"], row["item"], row["lot"]): row["quantity"] for row in simulation.balances()}
+
+
+def _held(hub: HubProcess) -> dict[tuple[str, str, str, str], int]:
+    held: dict[tuple[str, str, str, str], int] = {}
+    for row in run_program("stock", "--json", "--data", str(hub.data)).lines:
+        account = (row["site"], row["location"], row["item"], row["lot"])
+        held[account] = held.get(account, 0) + row["quantity"]
+    return held
