@@ -113,6 +113,7 @@ def _send_under_faults(hub: HubProcess, simulation: Simulation, cluster: Cluster
         sender.join(WAIT_SECONDS + 30 * FAULTS)
         assert not sender.is_alive(), chaos.done
     chaos.join(WAIT_SECONDS + 30 * FAULTS)
+    print("\n".join(chaos.done))
     assert len(chaos.done) == FAULTS, chaos.done
     until(lambda: len(workers_of(process)) == 2, "every worker is started again")
 

@@ -196,8 +196,13 @@ class Worker:
             active = self._app.consumer.assignment()
             now = {tp: self._lanes[tuple(tp)][0].position for tp in active if tuple(tp) in self._lanes}
             changed = {tp: offset for tp, offset in now.items() if offset and told.get(tp) != offset}
-            if changed:
+            if not changed:
+                continue
+            try:
                 await self._app.consumer.commit_for_lag(changed)
+            except Exception as error:  # noqa: BLE001  # a rebalance came in between: said again in a second
+                _log.info("lag_not_told", error=type(error).__name__)
+            else:
                 told.update(changed)
 
     def stalled(self) -> str | None:
