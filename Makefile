@@ -7,7 +7,7 @@ FAULTS ?= 20
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench simulate crash chaos lock clean
+.PHONY: help setup run test check bench bench-kafka simulate crash chaos lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -34,6 +34,9 @@ test: check  ## everything that must be true
 
 bench: setup  ## the table of rates, each beside its peer
 	$(BIN)/python -m tests.bench
+
+bench-kafka: setup  ## rates on a real Kafka broker
+	$(BIN)/python -m tests.bench kafka
 
 simulate: setup  ## all 20 seeds of the simulated network, forwards, doubled, permuted and killed
 	WARDSTOCK_SEEDS=20 $(BIN)/python -m pytest -q tests/simulation/test_network.py

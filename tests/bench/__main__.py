@@ -1,14 +1,15 @@
-"""`make bench`: all rates of one run as a table."""
+"""`make bench`, `make bench-kafka`: all rates of one run as a table."""
 
 from __future__ import annotations
 
 import gc
 import platform
+import sys
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fhir, hl7, hub, mllp, scans
+from tests.bench import fhir, hl7, hub, kafka, mllp, scans
 
 TEXT_COLUMNS = ("what", "peer", "what limits it")
 
@@ -18,7 +19,7 @@ def main() -> None:
     table = Table(title=f"Rates of one run, Python {platform.python_version()}, one process", box=None)
     for name in ("what", "ours/s", "peer", "peer/s", "ratio", "what limits it"):
         table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", overflow="fold")
-    for module in (hl7, scans, fhir, hub, mllp):
+    for module in (kafka,) if "kafka" in sys.argv else (hl7, scans, fhir, hub, mllp):
         gc.collect()
         for row in module.rows():
             peer = row.get("peer_per_second")

@@ -33,14 +33,16 @@ STOP_SECONDS_MAX: Final = 20.0
 class Publisher:
     """One producer for all connectors of a process."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, *, delivery_ms: int = DELIVERY_MS_MAX, pending: int = PENDING_MESSAGES_MAX
+    ) -> None:
         """Connects in the background: a hub starts while its brokers are away, and refuses until they come."""
         self._topic = connection.topic(RAW)
         self._producer = Producer(
             connection.confluent(
                 {
                     "enable.idempotence": True, "acks": "all", "linger.ms": LINGER_MS,
-                    "delivery.timeout.ms": DELIVERY_MS_MAX, "queue.buffering.max.messages": PENDING_MESSAGES_MAX,
+                    "delivery.timeout.ms": delivery_ms, "queue.buffering.max.messages": pending,
                     "queue.buffering.max.kbytes": PENDING_KIBIBYTES_MAX, "message.max.bytes": RECORD_BYTES_MAX,
                 }
             )
@@ -69,7 +71,7 @@ class Publisher:
                 on_delivery=lambda error, record: _delivered(future, error, record),
             )  # fmt: skip
         except BufferError:
-            msg = f"{PENDING_MESSAGES_MAX} messages wait for a broker already"
+            msg = "too many messages wait for a broker already"
             raise Unavailable(msg) from None
         return future
 
