@@ -50,6 +50,7 @@ class _Pending:
     def __init__(self, message: RawMessage) -> None:
         self.message = message
         self.future: Future[tuple[int, int]] = Future()
+        self.future.set_running_or_notify_cancel()  # who waits may go away; a cancelled future would look like a failed store
 
 
 class _Call:

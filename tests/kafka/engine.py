@@ -1,6 +1,6 @@
 """The Kafka runtime behind the face that the contract tests know: a real worker, publisher, broadcaster and reader.
 
-The worker runs in a thread with a loop of its own. `restart` ends it as a kill would: nothing is finished, nothing is closed.
+The worker runs in a thread with a loop of its own, and is stopped in order; kills are the business of `test_hub`.
 """
 
 from __future__ import annotations

@@ -81,6 +81,16 @@ def test_a_broker_that_goes_away_stops_acknowledging_and_one_that_comes_back_goe
         publisher.submit(message(b"late"))
 
 
+def test_a_caller_that_goes_away_does_not_stop_the_others(bootstrap: str) -> None:
+    connection = new_connection(bootstrap)
+    create_topics(connection, [])
+    publisher = Publisher(connection)
+    assert not publisher.submit(message(b"left alone")).cancel()
+    publisher.submit(message(b"waited for")).result(WAIT_SECONDS)
+    publisher.stop()
+    assert sorted(stored(connection)) == [b"left alone", b"waited for"]
+
+
 def test_a_message_over_the_limit_is_refused_at_once(bootstrap: str) -> None:
     publisher = Publisher(new_connection(bootstrap))
     with pytest.raises(TooLarge, match=str(BODY_BYTES_MAX)):

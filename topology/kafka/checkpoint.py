@@ -63,15 +63,15 @@ class Place:
 class Checkpoint:
     """State, outputs and position of one partition, made durable together."""
 
-    def __init__(self, connection: Connection, place: Place, alive: Callable[[], None] = lambda: None) -> None:
-        """Nothing is opened yet. `alive` is called whenever something went on."""
+    def __init__(self, connection: Connection, place: Place) -> None:
+        """Nothing is opened yet. `alive`, once set, is called whenever something went on."""
         self._connection = connection
         self.place = place
         self._processor = place.processor
         self.partition = place.partition
         self._changelog = connection.topic(changelog_of(place.processor.name))
         self._folder = place.folder / f"{place.processor.name}-{place.partition}"
-        self._alive = alive
+        self.alive: Callable[[], None] = lambda: None
         self._producer: AIOKafkaProducer | None = None
         self._local: LocalState | None = None
         self.state: State | None = None
@@ -103,7 +103,7 @@ class Checkpoint:
         try:
             end = reader.end()
             local.distrust(Trust(topic_id, end, COPY_AGE_SECONDS_MAX))
-            self.restored = reader.restore(local, end, self._alive)
+            self.restored = reader.restore(local, end, self.alive)
         except BaseException:
             local.close()
             raise
@@ -143,7 +143,7 @@ class Checkpoint:
         self.state.clean()
         self.position = position
         self.transactions += 1
-        self._alive()
+        self.alive()
         return taken
 
     def _fold(self, records: Sequence[LogRecord], state: State) -> tuple[dict[tuple[str, int], list[Record]], int]:

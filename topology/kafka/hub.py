@@ -19,6 +19,7 @@ from schemas.raw import RawMessage
 from schemas.topics import OUTCOMES, TOPICS
 from sinks.sql.projection import PROJECTED_TOPICS, Projection
 from sinks.sql.views import Views
+from topology.embedded.folder import MARKER
 from topology.errors import FolderRefusedError
 from topology.folder import HubFolder
 from topology.kafka.broadcaster import Broadcaster, BroadcastError
@@ -29,7 +30,6 @@ from topology.kafka.reader import ReadError, TopicReader
 from topology.projecting import open_projection
 from topology.reference_files import ReferenceRecord, reference_changes
 
-EMBEDDED_MARKER: Final = "wardstock.json"
 POLL_SECONDS: Final = 0.2
 LAG_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 1.0
@@ -61,7 +61,7 @@ class KafkaHub:
 
     def __init__(self, connection: Connection, path: Path, projection_url: str | None = None) -> None:
         """Take the folder and begin to publish and project. Raises `FolderRefusedError`."""
-        if (path / EMBEDDED_MARKER).exists():
+        if (path / MARKER).exists():
             msg = f"{path} is an embedded hub's folder: name another one with --data for a hub on Kafka"
             raise FolderRefusedError(msg)
         path.mkdir(parents=True, exist_ok=True)

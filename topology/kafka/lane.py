@@ -39,6 +39,12 @@ class Lane:
         self._expected: int | None = None
         self._stopping = False
         self.busy_since: float | None = None
+        checkpoint.alive = self._went_on
+
+    def _went_on(self) -> None:
+        """Something was restored or committed: work at hand counts from now."""
+        if self.busy_since is not None:
+            self.busy_since = time.monotonic()
 
     @property
     def position(self) -> int:

@@ -64,6 +64,7 @@ class Publisher:
             msg = "the hub is stopping"
             raise Unavailable(msg)
         future: Future[tuple[int, int]] = Future()
+        future.set_running_or_notify_cancel()  # who waits may go away; a cancelled future would end the delivery thread
         try:
             self._producer.produce(
                 self._topic, key=message.source.encode("utf-8"), value=message.body,

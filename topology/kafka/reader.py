@@ -14,6 +14,7 @@ from topology.errors import HubError
 from topology.kafka.connection import Connection
 
 READ_RECORDS_MAX: Final = 5_000
+COUNTED_RECORDS_MAX: Final = 60_000
 _POLL_SECONDS: Final = 0.2
 _TIMEOUT_SECONDS: Final = 20.0
 
@@ -64,12 +65,15 @@ class TopicReader:
                     raise ReadError(msg)
 
     def beyond(self, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """How many committed records stand beyond each position; positions without any are left out. Raises `ReadError`."""
+        """How many committed records stand beyond each position; positions without any are left out. Raises `ReadError`.
+
+        It counts by reading, and stops at `COUNTED_RECORDS_MAX`: there are at least so many.
+        """
         self.follow(positions)
         skip = len(self._connection.settings.prefix)
         waiting, found = set(positions), dict.fromkeys(positions, 0)
         end = time.monotonic() + _TIMEOUT_SECONDS
-        while waiting:
+        while waiting and sum(found.values()) < COUNTED_RECORDS_MAX:
             for message in next_messages(self._consumer, READ_RECORDS_MAX, _POLL_SECONDS):
                 error, at = message.error(), (str(message.topic())[skip:], message.partition() or 0)
                 if error is None:

@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from topology.errors import HubError, InputRefusedError
+from topology.folder import HubFolder
 from topology.kafka.connection import Connection, bootstrap_of
 from topology.kafka.hub import KafkaHub
 from topology.kafka.topics import TopicAdmin, wanted
@@ -49,8 +50,13 @@ def run_on_kafka(
         raise HubError(msg)
     key = _patient_key(settings)
     if role == "work":
+        settings.data.mkdir(parents=True, exist_ok=True)
+        folder = HubFolder(settings.data)  # a second worker here would take the first one's state for a damaged copy
         say(f"a worker runs on {connection.bootstrap}")
-        asyncio.run(_work(connection, settings, key))
+        try:
+            asyncio.run(_work(connection, settings, key))
+        finally:
+            folder.close()
         return
     command = [*_PROGRAM, "run", "--role", "work", "--broker", settings.broker]
     if config is not None:

@@ -34,6 +34,16 @@ class Fetched:
     records: Sequence[Any]
 
 
+def fetched_from(start: int | None, after: int | None, records: Sequence[Any]) -> Fetched:
+    """A batch and where it stands. 0 is a place like any other: a log may begin with what no reader of committed records sees.
+
+    A start that is not known was reset by the broker: what was fetched then begins where its first record does.
+    """
+    return Fetched(
+        records[0].offset if start is None else start, records[-1].offset + 1 if after is None else after, records
+    )  # fmt: skip
+
+
 class Gate(Protocol):
     """Who decides which partitions are read."""
 
@@ -60,11 +70,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Fa
     async def _fetch_records(self, consumer: Any, active_partitions: Any, timeout: Any = None, max_records: Any = None) -> Any:
         starts = {tp: _position(consumer, tp) for tp in active_partitions}
         fetched = await super()._fetch_records(consumer, active_partitions, timeout=timeout, max_records=max_records)
-        return {
-            tp: Fetched(starts.get(tp) or records[0].offset, _position(consumer, tp) or records[-1].offset + 1, records)
-            for tp, records in fetched.items()
-            if records
-        }
+        return {tp: fetched_from(starts.get(tp), _position(consumer, tp), records) for tp, records in fetched.items() if records}
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from schemas.log import LogRecord
 from schemas.topics import RAW
 from topology.kafka.checkpoint import CheckpointError
 from topology.kafka.lane import QUEUED_RECORDS_MAX, Lane
-from topology.kafka.transport import Fetched
+from topology.kafka.transport import Fetched, fetched_from
 
 
 @dataclass
@@ -36,6 +36,7 @@ class FakeCheckpoint:
     position: int = 0
     taken: list[list[int]] = field(default_factory=list)
     closed: bool = False
+    alive: Callable[[], None] = lambda: None
 
     async def open(self) -> int:
         self.position = self.start
@@ -129,6 +130,39 @@ def test_a_gap_inside_a_fetch_is_no_loss_for_it_was_fetched_from_the_right_place
             await asyncio.sleep(0)
         assert checkpoint.taken == [[40]]
         await lane.stop(task)
+
+    run(scenario)
+
+
+def test_a_log_that_begins_with_what_readers_do_not_see_is_no_loss() -> None:
+    """Position 0, first committed record at 3: an aborted transaction stands before it."""
+
+    async def scenario() -> None:
+        checkpoint = FakeCheckpoint(start=0)
+        lane, task, _ = await opened(checkpoint)
+        lane.deliver(fetched_from(0, 4, [Raw(3)]))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert checkpoint.taken == [[3]]
+        await lane.stop(task)
+
+    run(scenario)
+
+
+def test_a_position_that_the_broker_reset_begins_at_its_first_record() -> None:
+    assert fetched_from(None, None, [Raw(500), Raw(501)]) == Fetched(500, 502, [Raw(500), Raw(501)])
+
+
+def test_a_restore_that_makes_progress_is_not_a_stall() -> None:
+    async def scenario() -> None:
+        checkpoint = FakeCheckpoint()
+        lane = Lane(RAW, checkpoint, None)  # type: ignore[arg-type]
+        lane.busy_since = 1.0
+        checkpoint.alive()
+        assert lane.busy_since > 1.0
+        lane.busy_since = None
+        checkpoint.alive()
+        assert lane.busy_since is None
 
     run(scenario)
 

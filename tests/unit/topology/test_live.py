@@ -92,6 +92,13 @@ def test_a_message_is_durable_when_publish_returns(hub: LiveHub) -> None:
     assert stored(hub.hub.engine) == [message(1).body]
 
 
+def test_a_caller_that_goes_away_is_no_failure_of_the_store(hub: LiveHub) -> None:
+    assert not hub.submit(message(1)).cancel()
+    hub.submit(message(2)).result(WAIT_SECONDS)
+    assert hub.failing is None
+    assert len(stored(settled(hub))) == 2
+
+
 def test_many_messages_at_once_are_all_stored_each_at_its_own_place(hub: LiveHub) -> None:
     futures = [hub.submit(message(number)) for number in range(500)]
     places = [future.result(WAIT_SECONDS) for future in futures]
