@@ -72,14 +72,19 @@ class ChangelogReader:
             raise RestoreError(msg) from None
         return int(ends[1])
 
-    def restore(self, state: LocalState, end: int, alive: Callable[[], None]) -> int:
-        """Bring the local copy up to `end`; returns how many records were taken in. `alive` is called as it goes on."""
+    def restore(
+        self, state: LocalState, end: int, alive: Callable[[], None], wanted: Callable[[], bool] = lambda: True
+    ) -> int:
+        """Bring the local copy up to `end`; returns how many records were taken in.
+
+        `alive` is called as it goes on; once nobody wants it any longer (`wanted`), it ends where it is.
+        """
         start = state.changelog_position
         if start >= end:
             return 0
         self._consumer.assign([TopicPartition(self._topic, self._partition, start)])
         taken, at, idle = 0, start, 0.0
-        while at < end:
+        while at < end and wanted():
             messages = next_messages(self._consumer, RESTORE_RECORDS_MAX, _POLL_SECONDS)
             pairs: list[Pair] = []
             reached = at

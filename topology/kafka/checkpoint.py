@@ -74,6 +74,8 @@ class Checkpoint:
         self.alive: Callable[[], None] = lambda: None
         self._producer: AIOKafkaProducer | None = None
         self._local: LocalState | None = None
+        self._restoring: asyncio.Future[LocalState] | None = None
+        self._closing = False
         self.state: State | None = None
         self.position = 0
         self.restored = 0
@@ -91,7 +93,9 @@ class Checkpoint:
             max_request_size=RECORD_BYTES_MAX, request_timeout_ms=TRANSACTION_MS, **self._connection.aiokafka(),
         )  # fmt: skip
         await self._producer.start()
-        self._local = await asyncio.to_thread(self._restored)
+        self._restoring = asyncio.ensure_future(asyncio.to_thread(self._restored))
+        # Shielded: a cancelled lane must not leave a thread behind that still has the folder open; `close` waits for it.
+        self._local = await asyncio.shield(self._restoring)
         self.state = State(self._processor.tables, self._local.backend)
         self.position = position_of(self._local.position_record)
         return self.position
@@ -103,7 +107,7 @@ class Checkpoint:
         try:
             end = reader.end()
             local.distrust(Trust(topic_id, end, COPY_AGE_SECONDS_MAX))
-            self.restored = reader.restore(local, end, self.alive)
+            self.restored = reader.restore(local, end, self.alive, lambda: not self._closing)
         except BaseException:
             local.close()
             raise
@@ -114,7 +118,12 @@ class Checkpoint:
 
     async def close(self) -> None:
         """Let the partition go: the local copy is closed, an open transaction is left to be ended by the next owner's fence."""
+        self._closing = True
         local, self._local = self._local, None
+        if local is None and self._restoring is not None:
+            await asyncio.wait([self._restoring], timeout=STOP_SECONDS_MAX)
+            if self._restoring.done() and self._restoring.exception() is None:
+                local = self._restoring.result()
         if local is not None:
             await asyncio.to_thread(local.close)
         producer, self._producer = self._producer, None
