@@ -7,7 +7,6 @@ because a late event may still explain the difference; for controlled items a di
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from schemas.events import StockEvent
@@ -30,8 +29,7 @@ def begin_units(desk: Desk, event: StockEvent, resolved: Resolved, location: str
         return None
     if not event.begin_count_verified and resolved.item.schedule is None:
         return None
-    stated = replace(event, quantity=event.begin_count, quantity_is_dose=False)
-    units = base_units(desk.catalog, stated, resolved, location)
+    units = base_units(desk.catalog, event, resolved, location, counted=event.begin_count)
     return None if isinstance(units, Missing) else units
 
 

@@ -8,6 +8,7 @@ they are quarantined.
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Final
 
@@ -22,10 +23,10 @@ from schemas.topics import QUARANTINE
 from streams.contract import raw_key
 from streams.site.desk import Desk, no_exponent
 from streams.site.tables import Seen
-from streams.times import DAY_US, to_us
 
 _STATED: Final = msgspec.msgpack.Encoder()
 HORIZON_DAYS: Final = 400
+_HORIZON: Final = timedelta(days=HORIZON_DAYS)
 """How long a business key is remembered (design: identity)."""
 
 
@@ -41,7 +42,7 @@ def facts_of(event: StockEvent) -> str:
 
 def admit(desk: Desk, event: StockEvent) -> bool:
     """Remember the event's key; False when it ended here (duplicate, conflict, too old)."""
-    if event.kind in STOCK_KINDS and to_us(event.occurred) < to_us(event.received_at) - HORIZON_DAYS * DAY_US:
+    if event.kind in STOCK_KINDS and event.received_at - event.occurred > _HORIZON:
         _too_old(desk, event)
         return False
     key = (event.site, event.event_key)

@@ -87,13 +87,20 @@ def resolve_place(catalog: Catalog, event: StockEvent, codes: tuple[str, ...], p
     return Missing("unknown_location", reason, waits)
 
 
-def base_units(catalog: Catalog, event: StockEvent, resolved: Resolved, location: str) -> int | Missing:
-    """The event's quantity in whole base units of the item, by exact factors and the place's consumption rule."""
+def base_units(
+    catalog: Catalog, event: StockEvent, resolved: Resolved, location: str, *, counted: Decimal | None = None
+) -> int | Missing:
+    """The event's quantity in whole base units of the item, by exact factors and the place's consumption rule.
+
+    With `counted`, what was counted in the event's unit instead: a count is never a dose.
+    """
     item = resolved.item
-    if event.quantity is None:
+    quantity = event.quantity if counted is None else counted
+    is_dose = event.quantity_is_dose and counted is None
+    if quantity is None:
         return Missing("no_quantity", "the message states no quantity: enter what was used", (("never", event.event_id, ""),))
     if not event.unit:
-        reason = f"quantity {event.quantity} of {item.id} has no unit: give the unit in the feed or its profile"
+        reason = f"quantity {quantity} of {item.id} has no unit: give the unit in the feed or its profile"
         return Missing("no_unit", reason, (("unit", item.id, ""),))
     unit = canonical_unit(event.unit)
     product = catalog.product(resolved.product) if resolved.product else None
@@ -101,18 +108,18 @@ def base_units(catalog: Catalog, event: StockEvent, resolved: Resolved, location
     if factor is None:
         reason = f"no factor from {event.unit} to {item.base_unit} is known for item {item.id}: add a unit factor"
         return Missing("unknown_unit", reason, (("unit", item.id, unit),))
-    if factor == 1 and event.quantity == (whole := int(event.quantity)):
+    if factor == 1 and quantity == (whole := int(quantity)):
         return whole
-    exact = Fraction(event.quantity) * factor
+    exact = Fraction(quantity) * factor
     if exact.denominator == 1:
         return exact.numerator
     rule = catalog.consumption_rule(event.site, location, item.id)
     kind = rule.rule if rule is not None else item.consumption_rule
-    if event.quantity_is_dose and kind in (ConsumptionRuleKind.WHOLE_CONTAINER, ConsumptionRuleKind.PATIENT_SPECIFIC):
+    if is_dose and kind in (ConsumptionRuleKind.WHOLE_CONTAINER, ConsumptionRuleKind.PATIENT_SPECIFIC):
         return -(-exact.numerator // exact.denominator)
     shown = Decimal(exact.numerator) / Decimal(exact.denominator)
     reason = (
-        f"{event.quantity} {event.unit} of item {item.id} is {shown.normalize():f} {item.base_unit}, not a whole number: "
+        f"{quantity} {event.unit} of item {item.id} is {shown.normalize():f} {item.base_unit}, not a whole number: "
         "choose a smaller base unit or the whole-container rule"
     )
     return Missing("fractional_quantity", reason, (("unit", item.id, unit),))

@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import fhir, hl7, hub, kafka, mllp, scans
+from topology.collector import collect_seldom
 
 TEXT_COLUMNS = ("what", "peer", "what limits it")
 
 
 def main() -> None:
     """Measure everything and print the table."""
+    collect_seldom()
     table = Table(title=f"Rates of one run, Python {platform.python_version()}, one process", box=None)
     for name in ("what", "ours/s", "peer", "peer/s", "ratio", "what limits it"):
         table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", overflow="fold")

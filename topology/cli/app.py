@@ -9,6 +9,7 @@ from typing import Final
 import typer
 
 from topology.cli import hub, ingest, read, reference, schemas, simulate, topics
+from topology.collector import collect_seldom
 from topology.errors import HubError
 
 EXIT_REFUSED: Final = 1
@@ -41,6 +42,7 @@ for name, command in (
 
 def main() -> None:
     """Run a command; a refusal is a sentence on standard error and exit code 1."""
+    collect_seldom()
     try:
         app()
     except HubError as error:

@@ -7,9 +7,7 @@ only what is synced.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +17,7 @@ from schemas.raw import BODY_BYTES_MAX, RawMessage, raw_headers
 from schemas.topics import RAW, TOPICS
 from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HandlerFault, Processor, fold
 from streams.state import State
+from topology.collector import collector_paused
 from topology.embedded.log import (
     StateBackend,
     encode_record,
@@ -79,11 +78,15 @@ class Engine:
             if len(message.body) > BODY_BYTES_MAX:
                 msg = f"the message has {len(message.body)} bytes, the limit is {BODY_BYTES_MAX}"
                 raise Oversized(msg)
-        batch = self._begin()
-        with _collector_paused():
-            places = [self._append_raw(batch, message) for message in messages]
-        self._commit(batch)
+        with collector_paused():
+            places = self._append_all(messages)
         self._sync()
+        return places
+
+    def _append_all(self, messages: Sequence[RawMessage]) -> list[tuple[int, int]]:
+        batch = self._begin()
+        places = [self._append_raw(batch, message) for message in messages]
+        self._commit(batch)
         return places
 
     def _append_raw(self, batch: list[Write], message: RawMessage) -> tuple[int, int]:
@@ -119,7 +122,8 @@ class Engine:
         for processor in self._processors:
             for partition in range(TOPICS[processor.input_topic].partitions):
                 if self._positions[processor.name, partition] < self._ends[processor.input_topic, partition]:
-                    folded += self._fold(processor, partition)
+                    with collector_paused():
+                        folded += self._fold(processor, partition)
         if folded:
             self._sync()
         self.events_folded += folded
@@ -141,12 +145,11 @@ class Engine:
             return 0
         state = self._state(processor, partition)
         batch = self._begin()
-        with _collector_paused():
-            folded, faults = fold(processor, records, state)
-            for record, outputs in folded:
-                self._append_outputs(batch, processor, record, outputs)
-            for table, key, value in state.changes():
-                batch.append(("state", self._table_prefix(processor.name, partition, table) + key, value))
+        folded, faults = fold(processor, records, state)
+        for record, outputs in folded:
+            self._append_outputs(batch, processor, record, outputs)
+        for table, key, value in state.changes():
+            batch.append(("state", self._table_prefix(processor.name, partition, table) + key, value))
         after = records[-1].offset + 1
         batch.append(("meta", position_key(processor.name, partition), number(after)))
         self._commit(batch)
@@ -252,15 +255,3 @@ class Engine:
         if prefix is None:
             prefix = self._prefixes[key] = table_prefix(*key)
         return prefix
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Let the garbage collector run between batches only: in a batch nearly everything that was allocated is still in use."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
