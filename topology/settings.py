@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     mllp_port: Annotated[int, Field(ge=0, le=65535, description="HL7 v2 over MLLP; 0 takes a free one")] = 2575
     mllp_source: str = "mllp"
     default_site: Annotated[str | None, Field(description="site of messages whose facility is not known")] = None
+    worker_port: Annotated[
+        int, Field(ge=0, le=65535, description="health and metrics of a process that only folds; 0 takes a free one")
+    ] = 0
     tick_seconds: Annotated[int, Field(ge=1, le=3600)] = 5
     projection_url: Annotated[SecretStr | None, Field(description="SQLAlchemy URL; SQLite in the folder without one")] = None
     broker: Annotated[str, Field(description="embedded, or kafka://host:port,host:port")] = EMBEDDED

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.log import LogRecord, Output
 from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HandlerFault, Processor, fold
 from streams.state import State
+from topology.collector import collector_paused
 from topology.errors import HubError
 from topology.kafka.changelog import POSITION_KEY, ChangelogReader, position_of, position_value
 from topology.kafka.connection import RECORD_BYTES_MAX, Connection
@@ -140,19 +141,22 @@ class Checkpoint:
         if self.state is None or self._local is None:
             msg = "the checkpoint is not open"
             raise CheckpointError(msg)
-        outputs, taken = self._fold(records, self.state)
+        with collector_paused():
+            taken = await self._process(records, self.state, self._local)
+        self.transactions += 1
+        self.alive()
+        return taken
+
+    async def _process(self, records: Sequence[LogRecord], state: State, local: LocalState) -> int:
+        outputs, taken = self._fold(records, state)
         position = records[taken - 1].offset + 1
-        changes: list[Pair] = [
-            (table_prefix(table) + key, value) for table, key, value in self.state.changes()
-        ]
+        changes: list[Pair] = [(table_prefix(table) + key, value) for table, key, value in state.changes()]
         changes.append((POSITION_KEY, position_value(position)))
         _check_changes(changes)
         behind = await self._commit(outputs, changes)
-        self._local.apply(changes, behind)
-        self.state.clean()
+        local.apply(changes, behind)
+        state.clean()
         self.position = position
-        self.transactions += 1
-        self.alive()
         return taken
 
     def _fold(self, records: Sequence[LogRecord], state: State) -> tuple[dict[tuple[str, int], list[Record]], int]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
+from typing import Any, Final, overload
 
 from schemas.log import LogRecord
 from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX
@@ -33,7 +34,7 @@ class Lane:
         self._topic = topic
         self.checkpoint = checkpoint
         self._seek = seek
-        self._queue: deque[LogRecord] = deque()
+        self._queue: deque[Any] = deque()  # as aiokafka read them
         self._bytes = 0
         self._arrived = asyncio.Event()
         self._expected: int | None = None
@@ -73,9 +74,8 @@ class Lane:
             raise CheckpointError(msg)
         for raw in batch.records:
             if raw.offset >= expected:
-                record = _log_record(self._topic, raw)
-                self._bytes += len(record.value or b"")
-                self._queue.append(record)
+                self._bytes += len(raw.value or b"")
+                self._queue.append(raw)
         self._expected = max(expected, batch.after)
         if self._queue:
             self.busy_since = self.busy_since or time.monotonic()
@@ -97,11 +97,9 @@ class Lane:
                 return
 
     async def _step(self) -> None:
-        records = list(self._queue)[:BATCH_EVENTS_MAX]
-        taken = await self.checkpoint.process(records)
-        for record in records[:taken]:
-            self._bytes -= len(record.value or b"")
-            self._queue.popleft()
+        taken = await self.checkpoint.process(_Waiting(self._topic, list(islice(self._queue, BATCH_EVENTS_MAX))))
+        for _ in range(taken):
+            self._bytes -= len(self._queue.popleft().value or b"")
         self.busy_since = time.monotonic() if self._queue else None
         await asyncio.sleep(0)
 
@@ -115,6 +113,28 @@ class Lane:
             task.cancel()
             await asyncio.wait([task], timeout=REVOKE_SECONDS_MAX)
         await self.checkpoint.close()
+
+
+class _Waiting(Sequence[LogRecord]):
+    """The next records as processors know them, made when they are asked for: a batch may take fewer than are waiting."""
+
+    __slots__ = ("_raw", "_topic")
+
+    def __init__(self, topic: str, raw: Sequence[Any]) -> None:
+        self._topic = topic
+        self._raw = raw
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    @overload
+    def __getitem__(self, at: int) -> LogRecord: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[LogRecord]: ...
+    def __getitem__(self, at: int | slice) -> LogRecord | list[LogRecord]:
+        if isinstance(at, slice):
+            return [_log_record(self._topic, raw) for raw in self._raw[at]]
+        return _log_record(self._topic, self._raw[at])
 
 
 def _log_record(topic: str, raw: Any) -> LogRecord:

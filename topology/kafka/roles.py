@@ -7,6 +7,7 @@ worker that ends is started again; it finds all that was committed.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import structlog
 from topology.errors import HubError, InputRefusedError
 from topology.folder import HubFolder
 from topology.kafka.connection import Connection, bootstrap_of
+from topology.kafka.health import health_server
 from topology.kafka.hub import KafkaHub
 from topology.kafka.topics import TopicAdmin, wanted
 from topology.kafka.worker import Worker
@@ -54,7 +56,7 @@ def run_on_kafka(
         folder = HubFolder(settings.data)  # a second worker here would take the first one's state for a damaged copy
         say(f"a worker runs on {connection.bootstrap}")
         try:
-            asyncio.run(_work(connection, settings, key))
+            asyncio.run(_work(connection, settings, key, folder, say))
         finally:
             folder.close()
         return
@@ -83,15 +85,20 @@ def _patient_key(settings: Settings) -> bytes:
     return bytes.fromhex(settings.patient_key.get_secret_value())
 
 
-async def _work(connection: Connection, settings: Settings, key: bytes) -> None:
+async def _work(
+    connection: Connection, settings: Settings, key: bytes, folder: HubFolder, say: Callable[[str], None]
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     period = timedelta(seconds=settings.tick_seconds)
     worker = Worker(connection, lambda: build_processors(key), settings.data, tick_period=period)
-    await worker.start()
-    await stop.wait()
-    await worker.stop()
+    async with health_server(worker, settings.host, settings.worker_port) as address:
+        folder.announce(address, "")
+        say(f"  health {address}/ready   metrics {address}/metrics")
+        await worker.start()
+        await stop.wait()
+        await worker.stop()
 
 
 class WorkerProcesses:
@@ -121,7 +128,9 @@ class WorkerProcesses:
 
     def _keep(self, number: int, command: Sequence[str]) -> None:
         while not self._stopping.is_set():
-            process = self.processes[number] = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  # ourselves
+            process = self.processes[number] = subprocess.Popen(  # noqa: S603  # ourselves
+                command, stdout=subprocess.DEVNULL, env={**os.environ, "WARDSTOCK_WORKER_PORT": "0"},
+            )  # fmt: skip
             if self._stopping.is_set():
                 process.terminate()
             code = process.wait()

@@ -71,6 +71,7 @@ class Worker:
         self._app: Any = None
         self._stopped = threading.Event()
         self.faults: list[HandlerFault] = []
+        self.member = False
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
@@ -95,6 +96,10 @@ class Worker:
     def lanes(self) -> dict[tuple[str, int], Lane]:
         """The lanes of this worker by input topic and partition."""
         return {(self._inputs[topic], partition): lane for (topic, partition), (lane, _) in self._lanes.items()}
+
+    def fault_count(self) -> int:
+        """Events whose handling raised in this process."""
+        return len(self.faults) + sum(len(lane.checkpoint.faults) for lane, _ in self._lanes.values())
 
     def _make_app(self) -> Any:
         addresses = ";".join(f"{transport.SCHEME}://{one}" for one in self._connection.bootstrap.split(","))
@@ -145,11 +150,13 @@ class Worker:
                 self._fatal(f"{type(error).__name__}: {error}")
 
     async def _assigned(self, app: Any, assigned: set[Any], **_: Any) -> None:  # noqa: ARG002  # Faust's signature
+        self.member = True  # also with no partition at all: there may be more workers than partitions
         for tp in assigned:
             if tp.topic in self._inputs and tuple(tp) not in self._lanes:
                 self._open(tp)
 
     async def _revoked(self, app: Any, revoked: set[Any], **_: Any) -> None:  # noqa: ARG002  # Faust's signature
+        self.member = False
         await self._close_lanes({tuple(tp) for tp in revoked})
 
     # ---- lanes ---------------------------------------------------------------------------------------------------
