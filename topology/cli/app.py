@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from topology.cli import hub, ingest, read, reference, schemas, simulate, topics
+from topology.cli import hub, ingest, migrate, read, reference, schemas, simulate, topics
 from topology.collector import collect_seldom
 from topology.errors import HubError
 
@@ -35,7 +35,7 @@ app.add_typer(topics_app, name="topics")
 for name, command in (
     ("run", hub.run), ("demo", hub.demo), ("ingest", ingest.ingest), ("stock", read.stock), ("commands", read.commands),
     ("cases", read.cases), ("holds", read.holds), ("alerts", read.alerts), ("positions", read.positions), ("trace", read.trace),
-    ("explain", read.explain), ("simulate", simulate.simulate), ("schemas", schemas.write),
+    ("explain", read.explain), ("simulate", simulate.simulate), ("schemas", schemas.write), ("migrate", migrate.migrate),
 ):  # fmt: skip
     app.command(name)(command)
 

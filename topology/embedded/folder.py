@@ -20,6 +20,7 @@ from topology.folder import LOCK, HubFolder
 FORMAT: Final = 1
 MARKER: Final = "wardstock.json"
 _DRAFT: Final = "wardstock.json.new"
+_CLOSED: Final = "closed"
 _KEY_FILE: Final = "patient.key"
 _SECRET_BYTES: Final = 32
 
@@ -27,14 +28,19 @@ _SECRET_BYTES: Final = 32
 class DataFolder(HubFolder):
     """An embedded hub's folder. `store` is its database; `patient_key` the secret of the patient hash."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the folder. Raises `FolderRefusedError` with what to do when it can't be taken."""
+    def __init__(self, path: Path, *, closed_too: bool = False) -> None:
+        """Take the folder, one that was closed for good only when `closed_too` says so.
+
+        Raises `FolderRefusedError` with what to do when it can't be taken.
+        """
         new = _is_new(path)
         path.mkdir(parents=True, exist_ok=True)
         if new:
             path.chmod(0o700)
         super().__init__(path)
         try:
+            if not closed_too:
+                _check_open(path)
             self.marker = _draft_marker(path) if new else _check_marker(path)
             self.patient_key = _secret(path, new=new)
             self.store = RocksStore(path, create=new)
@@ -49,10 +55,22 @@ class DataFolder(HubFolder):
         self.store.close()
         self.store = RocksStore(self.path, create=False)
 
+    def close_for_good(self, why: str) -> None:
+        """Note durably that no hub may run on this folder any more, and why."""
+        note = self.path / _CLOSED
+        note.write_text(why, encoding="utf-8")
+        with note.open("rb") as file:
+            os.fsync(file.fileno())
+
     def close(self) -> None:
         """Close the database, take the address back, release the lock."""
         self.store.close()
         super().close()
+
+
+def is_hub_folder(path: Path) -> bool:
+    """Whether an embedded hub was made here."""
+    return (path / MARKER).exists()
 
 
 def _is_new(path: Path) -> bool:
@@ -72,6 +90,14 @@ def _is_new(path: Path) -> bool:
         msg = f"{path} holds other things ({', '.join(found[:3])}) and is no hub's folder: name an empty or new one with --data"
         raise FolderRefusedError(msg)
     return True
+
+
+def _check_open(path: Path) -> None:
+    note = path / _CLOSED
+    if note.exists():
+        why = note.read_text(encoding="utf-8")
+        msg = f"{path} is closed: {why}. Two hubs on one history would count twice; delete {note} only to give that move up"
+        raise FolderRefusedError(msg)
 
 
 def _draft_marker(path: Path) -> dict[str, Any]:

@@ -6,25 +6,26 @@ The input position is a record like any other, written in the same transaction a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from topology.errors import HubError
 from topology.kafka.connection import Connection
-from topology.kafka.reader import next_messages
+from topology.kafka.reader import end_of, next_messages
 
 if TYPE_CHECKING:
     from topology.kafka.local_state import LocalState, Pair
 
 POSITION_KEY: Final = b"\x00position"
 FORMAT: Final = b"1"
+MOVING: Final = b"moving"
+"""Instead of a position: an embedded hub is being moved in, and its state is not whole yet."""
 RESTORE_RECORDS_MAX: Final = 10_000
 RESTORE_SECONDS_MAX: Final = 60.0
 """A restore that takes in nothing for so long has failed."""
 _POLL_SECONDS: Final = 0.5
-_TIMEOUT_SECONDS: Final = 20.0
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -41,6 +42,9 @@ def position_of(value: bytes | None) -> int:
     """The input position a record names; 0 when there is none. Raises `RestoreError` for another format."""
     if value is None:
         return 0
+    if value == MOVING:
+        msg = "an embedded hub is being moved here and the move is not finished: run `wardstock migrate` again"
+        raise RestoreError(msg)
     if not value.startswith(FORMAT) or not value[1:].isdigit():
         msg = f"the changelog has a format that this release does not know ({value[:1]!r}): run the release that wrote it"
         raise RestoreError(msg)
@@ -66,11 +70,10 @@ class ChangelogReader:
     def end(self) -> int:
         """The offset behind the newest record. Raises `RestoreError` when no broker answers."""
         try:
-            ends = self._consumer.get_watermark_offsets(TopicPartition(self._topic, self._partition), timeout=_TIMEOUT_SECONDS)
+            return end_of(self._consumer, self._topic, self._partition)
         except KafkaException as error:
             msg = f"the end of {self._topic}[{self._partition}] can't be read ({error.args[0].str()})"
             raise RestoreError(msg) from None
-        return int(ends[1])
 
     def restore(
         self, state: LocalState, end: int, alive: Callable[[], None], wanted: Callable[[], bool] = lambda: True
@@ -79,34 +82,46 @@ class ChangelogReader:
 
         `alive` is called as it goes on; once nobody wants it any longer (`wanted`), it ends where it is.
         """
-        start = state.changelog_position
+        taken = 0
+        for pairs, reached in self.batches(state.changelog_position, end, wanted):
+            state.apply(pairs, reached)
+            taken += len(pairs)
+            alive()
+        return taken
+
+    def batches(
+        self, start: int, end: int, wanted: Callable[[], bool] = lambda: True
+    ) -> Iterator[tuple[list[Pair], int]]:
+        """Committed records from `start` up to `end`, in batches, each with the offset behind it. Raises `RestoreError`."""
         if start >= end:
-            return 0
+            return
         self._consumer.assign([TopicPartition(self._topic, self._partition, start)])
-        taken, at, idle = 0, start, 0.0
+        at, idle = start, 0.0
         while at < end and wanted():
-            messages = next_messages(self._consumer, RESTORE_RECORDS_MAX, _POLL_SECONDS)
-            pairs: list[Pair] = []
-            reached = at
-            for message in messages:
-                error, offset = message.error(), message.offset() or 0
-                if error is None:
-                    pairs.append((message.key() or b"", message.value()))
-                    reached = offset + 1
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the library's public constant
-                    reached = max(reached, offset)
-                else:
-                    msg = f"{self._topic}[{self._partition}] can't be read from {at} ({error.str()})"
-                    raise RestoreError(msg)
+            pairs, reached = self._next(at)
             idle = 0.0 if reached > at else idle + _POLL_SECONDS
             if idle > RESTORE_SECONDS_MAX:
                 msg = f"{self._topic}[{self._partition}] gives nothing beyond {at}, its end is {end}"
                 raise RestoreError(msg)
             if reached > at:
-                state.apply(pairs, reached)
-                taken, at = taken + len(pairs), reached
-                alive()
-        return taken
+                yield pairs, reached
+                at = reached
+
+    def _next(self, at: int) -> tuple[list[Pair], int]:
+        """The next records, and the offset behind them."""
+        pairs: list[Pair] = []
+        reached = at
+        for message in next_messages(self._consumer, RESTORE_RECORDS_MAX, _POLL_SECONDS):
+            error, offset = message.error(), message.offset() or 0
+            if error is None:
+                pairs.append((message.key() or b"", message.value()))
+                reached = offset + 1
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the library's public constant
+                reached = max(reached, offset)
+            else:
+                msg = f"{self._topic}[{self._partition}] can't be read from {at} ({error.str()})"
+                raise RestoreError(msg)
+        return pairs, reached
 
     def close(self) -> None:
         """Close the consumer."""

@@ -17,6 +17,7 @@ READ_RECORDS_MAX: Final = 5_000
 COUNTED_RECORDS_MAX: Final = 60_000
 _POLL_SECONDS: Final = 0.2
 _TIMEOUT_SECONDS: Final = 20.0
+_ELECTING: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class ReadError(HubError):
@@ -42,10 +43,7 @@ class TopicReader:
         """The next offset of each partition, open transactions included. Raises `ReadError`."""
         name = self._connection.topic(topic)
         try:
-            return [
-                int(self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=_TIMEOUT_SECONDS)[1])
-                for partition in range(TOPICS[topic].partitions)
-            ]
+            return [end_of(self._consumer, name, partition) for partition in range(TOPICS[topic].partitions)]
         except KafkaException as error:
             msg = f"{name} can't be read ({error.args[0].str()})"
             raise ReadError(msg) from None
@@ -106,6 +104,18 @@ class TopicReader:
     def close(self) -> None:
         """Close the consumer."""
         self._consumer.close()
+
+
+def end_of(consumer: Consumer, topic: str, partition: int) -> int:
+    """The next offset of a partition. While its leader is being elected it is asked again. Raises `KafkaException`."""
+    until = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_SECONDS)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in _ELECTING or time.monotonic() > until:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def next_messages(consumer: Consumer, messages_max: int, seconds: float) -> list[Message]:
