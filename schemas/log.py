@@ -24,7 +24,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     """One record a processor writes. Without a partition the topic's partitioner decides by `partition_key`.
 
     `type` is the CloudEvents type (name of the contract); no value is a tombstone. `items` is how many items the raw message
-    declared that the record comes from.
+    declared that the record comes from; `was` the outcome that its item had before it went on.
     """
 
     topic: str
@@ -37,3 +37,4 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
     time: datetime | None = None
     items: int = 1
+    was: str = ""

@@ -131,7 +131,7 @@ def _fault_outputs(record: LogRecord, fault: HandlerFault) -> list[Output]:
     if isinstance(stated, dict) or record.topic == "raw":
         outcome = ItemOutcome(
             source=source, raw=raw, items=int(headers.get("items", "1")), outcome=Outcome.QUARANTINED, code="handler_fault",
-            reason=reason, at=at, site=site or None,
+            reason=reason, at=at, site=site or None, was=Outcome(headers["was"]) if "was" in headers else None,
         )  # fmt: skip
         outputs.append(Output(OUTCOMES, key, encode(outcome), "ItemOutcome", partition=raw.partition, subject=site))
     return outputs

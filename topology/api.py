@@ -11,13 +11,19 @@ import json
 import time
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+import msgspec
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from connectors.contract import PublishError
+from schemas.log import Headers
 from schemas.raw import CaptureError, RawMessage, from_capture_line
 from schemas.reference import REFERENCE_KINDS
+from schemas.topics import TOPICS
+from topology.embedded.engine import Engine
+from topology.embedded.log import position_key, read_number
 from topology.errors import InputRefusedError
+from topology.live import LiveHub
 from topology.metrics import metrics_text
 from topology.outcomes import OutcomeReader, line
 from topology.query import run_query
@@ -30,6 +36,10 @@ FRESH_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.02
 BEAT_SECONDS_MAX: Final = 30.0
 BACKLOG_READY_MAX: Final = 50_000
+LOG_PAGE_RECORDS_MAX: Final = 5_000
+LOG_PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+_CHECKED: Final = ("normalise", "site")
+"""Processors whose input positions `wardstock verify` asks for."""
 
 
 def local_api(live: RunningHub, token: str) -> APIRouter:
@@ -45,6 +55,8 @@ def local_api(live: RunningHub, token: str) -> APIRouter:
     router.add_api_route("/api/v1/reference", _known(live), methods=["GET"], dependencies=guarded)
     router.add_api_route("/api/v1/reference", _load(live), methods=["POST"], dependencies=guarded)
     router.add_api_route("/api/v1/ingest", _ingest(live), methods=["POST"], dependencies=guarded)
+    router.add_api_route("/api/v1/log", _log_cut(live), methods=["GET"], dependencies=guarded)
+    router.add_api_route("/api/v1/log/{topic}/{partition}", _log_page(live), methods=["GET"], dependencies=guarded)
     _add_health(router, live)
     return router
 
@@ -143,3 +155,61 @@ async def _ended(live: RunningHub, messages: list[RawMessage], reader: OutcomeRe
         [line(message.name or message.source, outcome) for outcome in reader.of(place)]
         for message, place in zip(messages, places, strict=True)
     ]
+
+
+def _log_cut(live: RunningHub) -> Any:
+    async def log_cut() -> dict[str, dict[str, list[int]]]:
+        """Input positions and ends of all topics, taken together between two steps of the engine, so that they fit each other."""
+        hub = _embedded(live)
+
+        def cut(engine: Engine) -> dict[str, dict[str, list[int]]]:
+            store = hub.hub.folder.store
+            inputs = {name: len(engine.ends("site.log")) for name in _CHECKED}
+            return {
+                "positions": {
+                    name: [read_number(store, position_key(name, partition)) for partition in range(count)]
+                    for name, count in inputs.items()
+                },
+                "ends": {topic: engine.ends(topic) for topic in TOPICS},
+            }
+
+        try:
+            taken: dict[str, dict[str, list[int]]] = await asyncio.to_thread(lambda: hub.call(cut).result())
+        except PublishError as error:
+            raise HTTPException(503, str(error)) from None
+        return taken
+
+    return log_cut
+
+
+def _log_page(live: RunningHub) -> Any:
+    async def log_page(
+        topic: str, partition: int, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)]
+    ) -> Response:
+        """Durable records with start ≤ offset < end, at most a page of them, as MessagePack: the next offset, and the records."""
+        hub = _embedded(live)
+        if topic not in TOPICS or not 0 <= partition < TOPICS[topic].partitions:
+            raise HTTPException(404, f"there is no partition {partition} of a topic {topic}")
+        data = await asyncio.to_thread(_page, hub.hub.engine, (topic, partition), start, end)
+        return Response(data, media_type="application/msgpack")
+
+    return log_page
+
+
+def _page(engine: Engine, place: tuple[str, int], start: int, end: int) -> bytes:
+    """One page; one record at least, however large, where there is one."""
+    rows: list[tuple[int, bytes, bytes | None, Headers]] = []
+    size = 0
+    for record in engine.read(*place, start, min(LOG_PAGE_RECORDS_MAX, max(end - start, 0))):
+        size += len(record.value or b"") + len(record.key)
+        if rows and size > LOG_PAGE_BYTES_MAX:
+            break
+        rows.append((record.offset, record.key, record.value, record.headers))
+    return msgspec.msgpack.encode((rows[-1][0] + 1 if rows else start, rows))
+
+
+def _embedded(live: RunningHub) -> LiveHub:
+    """The hub, if its log is its own: that of a hub on Kafka is read from the broker."""
+    if not isinstance(live, LiveHub):
+        raise HTTPException(400, "this hub's log is on Kafka: name the broker with --broker or --config")
+    return live

@@ -43,6 +43,8 @@ def outgoing(processor: str, record: LogRecord, outputs: Sequence[Output]) -> li
         )  # fmt: skip
         if output.topic == SITE_LOG:
             headers = (*headers, ("items", str(output.items)), ("source", output.source))
+            if output.was:
+                headers = (*headers, ("was", output.was))
         made.append((output.topic, partition, output.key, output.value, headers))
     return made
 

@@ -183,7 +183,7 @@ class NormaliseProcessor:
         """One item's way out: to its site, or to its end here."""
         match item:
             case StockEvent() if item.site:
-                return self._forward(message, ref, item, items)
+                return self._forward(message, ref, item, items, was)
             case StockEvent():
                 reason = f"{item.kind} messages move no stock (no site is known for facility {item.facility or 'not stated'})"
                 return [_outcome(message, ref, items, Outcome.ACCEPTED, "no_movement", reason, was)]
@@ -197,7 +197,9 @@ class NormaliseProcessor:
             case Refused():
                 return _quarantine(message, ref, items, item, was)
 
-    def _forward(self, message: RawMessage, ref: RawRef, event: StockEvent, items: int) -> list[Output]:
+    def _forward(
+        self, message: RawMessage, ref: RawRef, event: StockEvent, items: int, was: Outcome | None
+    ) -> list[Output]:
         """Validate once, at the boundary, then hand the event to its site."""
         data = encode(event)
         try:
@@ -205,8 +207,8 @@ class NormaliseProcessor:
         except ValidationError as error:
             fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_input=False))
             refused = Refused(code="invalid_event", reason=f"the message gives an event with unusable fields: {fields}")
-            return _quarantine(message, ref, items, refused, None)
-        return [_to_site(message, event.site, data, "StockEvent", items)]
+            return _quarantine(message, ref, items, refused, was)
+        return [_to_site(message, event.site, data, "StockEvent", items, was)]
 
     def _hold(self, message: RawMessage, ref: RawRef, item: Mapped, items: int) -> list[Output]:
         event_id = item.event_id if isinstance(item, StockEvent) else ""
@@ -280,11 +282,13 @@ def _hold_key(ref: RawRef) -> bytes:
     return encode_key(("", f"raw-{ref.partition}-{ref.offset}-{ref.index}"))
 
 
-def _to_site(message: RawMessage, site: str, value: bytes, type_: str, items: int) -> Output:
+def _to_site(
+    message: RawMessage, site: str, value: bytes, type_: str, items: int, was: Outcome | None = None
+) -> Output:
     """A record for the site's partition of the site log."""
     return Output(
         SITE_LOG, encode_key((site,)), value, type_, site, subject=site, source=message.source, time=message.received_at,
-        items=items,
+        items=items, was=was or "",
     )  # fmt: skip
 
 

@@ -59,6 +59,7 @@ class Desk:
         self.out: list[Output] = []
         self.partition = 0
         self.items = 1
+        self.was: Outcome | None = None
         self.source = ""
         self.since_us: int | None = None
         self.now_us = 0
@@ -69,6 +70,7 @@ class Desk:
         self.out = []
         self.partition = partition
         self.items = int(headers.get("items", "1"))
+        self.was = Outcome(headers["was"]) if "was" in headers else None
         self.source = headers.get("source", "")
         self.tick()
 

@@ -60,12 +60,13 @@ def admit(desk: Desk, event: StockEvent) -> bool:
         desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "reversed"))
         desk.outcome(
             event, Outcome.ACCEPTED, "reversed_before_arrival", "a reversal of this event had already arrived: nothing moves",
-            event_ids=(event.event_id,), kinds=(event.kind,),
+            event_ids=(event.event_id,), kinds=(event.kind,), was=desk.was,
         )  # fmt: skip
         return False
     if known.fingerprint == facts:
         reason = f"the same event was received before as {known.event_id}"
-        desk.outcome(event, Outcome.DUPLICATE, "duplicate", reason, event_ids=(event.event_id,), kinds=(event.kind,))
+        ids, kinds = (event.event_id,), (event.kind,)
+        desk.outcome(event, Outcome.DUPLICATE, "duplicate", reason, event_ids=ids, kinds=kinds, was=desk.was)
         return False
     _conflict(desk, event, known, facts)
     return False
@@ -83,7 +84,7 @@ def _conflict(desk: Desk, event: StockEvent, known: Seen, facts: str) -> None:
         facts={"first_raw": list(known.raw), "second_raw": [event.raw.partition, event.raw.offset, event.raw.index]},
     )  # fmt: skip
     desk.outcome(
-        event, Outcome.DUPLICATE, "conflicting_duplicate", text, event_ids=(event.event_id,), kinds=(event.kind,)
+        event, Outcome.DUPLICATE, "conflicting_duplicate", text, event_ids=(event.event_id,), kinds=(event.kind,), was=desk.was
     )  # fmt: skip
 
 
@@ -99,4 +100,4 @@ def _too_old(desk: Desk, event: StockEvent) -> None:
         body_base64=base64.b64encode(encode(event)).decode("ascii"),
     )  # fmt: skip
     desk.emit(QUARANTINE, raw_key(event.raw), encode(record), "Quarantined", event.site)
-    desk.outcome(event, Outcome.QUARANTINED, "too_old", reason, event_ids=(event.event_id,), kinds=(event.kind,))
+    desk.outcome(event, Outcome.QUARANTINED, "too_old", reason, event_ids=(event.event_id,), kinds=(event.kind,), was=desk.was)

@@ -305,7 +305,8 @@ def mark(desk: Desk, card: CardKey, us: int, lot: LotId, item: Item) -> None:
 
 def mark_policy(desk: Desk, card: CardKey, item: Item, old: Limits | None) -> None:
     """Note on a card that its levels changed now; entries before keep the levels they were judged by."""
-    order: OrderKey = (desk.now_us, _AFTER_DEVICES, 0, f"mark|policy|{desk.catalog.revision('par_policy', '|'.join(card))}", 0)
+    revision = desk.catalog.revision("par_policy", "|".join(card))
+    order: OrderKey = (desk.now_us, _AFTER_DEVICES, 0, f"mark|policy|{revision:020d}", 0)
     entry = Entry(EntryKind.MARK, 0, None, "", "mark", "", "", old_limits=old)
     posted = desk.book.post(card, order, entry, thresholds(desk, card))
     settle(desk, card, posted, item)

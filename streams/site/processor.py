@@ -83,9 +83,9 @@ class SiteProcessor:
         desk.count(event.site, "items")
         if event.test:
             # Test traffic claims no business key: the real fact may come later under the same one.
-            self._apply(desk, event, was=None)
+            self._apply(desk, event, was=desk.was)
         elif identity.admit(desk, event):
-            self._apply(desk, event, was=None)
+            self._apply(desk, event, was=desk.was)
         else:
             self._settle(desk, [])
 
@@ -212,8 +212,11 @@ class SiteProcessor:
     def _release(self, desk: Desk, held: Held) -> None:
         """Try a held event again; it is accepted now, or waits for what is still missing.
 
-        One that fails is taken back alone and stays held, with a case: it must not undo the reference change.
+        One that fails is taken back alone and stays held, with a case: it must not undo the reference change. One that another
+        event, let go by the same change, has taken back or replaced meanwhile is gone.
         """
+        if desk.held.get((held.event.site, held.event.event_id)) is None:
+            return
         point, written = desk.state.savepoint(), len(desk.out)
         items, desk.items, desk.since_us = desk.items, held.items, held.since_us
         try:

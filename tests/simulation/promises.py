@@ -27,6 +27,7 @@ _ALL: Final = 1 << 40
 _MOVES: Final = {(None, outcome) for outcome in Outcome} | {
     (Outcome.HELD, Outcome.HELD),
     (Outcome.HELD, Outcome.ACCEPTED),
+    (Outcome.HELD, Outcome.DUPLICATE),
     (Outcome.HELD, Outcome.QUARANTINED),
 }
 """How an item may come to an outcome: at first any, later only out of held (a counted transfer)."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from topology.cli import hub, ingest, migrate, read, reference, schemas, simulate, topics
+from topology.cli import hub, ingest, migrate, read, reference, schemas, simulate, topics, verify
 from topology.collector import collect_seldom
 from topology.errors import HubError
 
@@ -36,6 +36,7 @@ for name, command in (
     ("run", hub.run), ("demo", hub.demo), ("ingest", ingest.ingest), ("stock", read.stock), ("commands", read.commands),
     ("cases", read.cases), ("holds", read.holds), ("alerts", read.alerts), ("positions", read.positions), ("trace", read.trace),
     ("explain", read.explain), ("simulate", simulate.simulate), ("schemas", schemas.write), ("migrate", migrate.migrate),
+    ("verify", verify.verify),
 ):  # fmt: skip
     app.command(name)(command)
 

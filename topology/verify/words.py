@@ -1,0 +1,173 @@
+"""The parts of the hub's records that verify reads, as small types of its own. Unknown fields are passed over.
+
+Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+Card = tuple[str, str, str]
+"""Site, location, item."""
+
+
+class Stated(msgspec.Struct, gc=False):
+    """A product code as a feed stated it."""
+
+    system: str
+    value: str
+
+
+class Ref(msgspec.Struct, gc=False, frozen=True):
+    """The place of one item in the raw log."""
+
+    partition: int
+    offset: int
+    index: int = 0
+
+
+class Told(msgspec.Struct):
+    """A stock event of the site log."""
+
+    event_id: str
+    event_key: str
+    kind: str
+    feed: str
+    site: str
+    raw: Ref
+    occurred: datetime
+    received_at: datetime
+    codes: tuple[Stated, ...] = ()
+    quantity: Decimal | None = None
+    unit: str | None = None
+    quantity_is_dose: bool = False
+    location_codes: tuple[str, ...] = ()
+    pocket: str | None = None
+    to_location_codes: tuple[str, ...] = ()
+    to_pocket: str | None = None
+    lot: str | None = None
+    expiry: date | None = None
+    container: str | None = None
+    device_sequence: int = 0
+    begin_count: Decimal | None = None
+    begin_count_verified: bool = False
+    reverses: str | None = None
+    replaces: str | None = None
+    test: bool = False
+    no_effect: str | None = None
+
+
+class Said(msgspec.Struct):
+    """The part of a decision or an ERP's answer that matters here: where it came from."""
+
+    site: str
+    raw: Ref | None = None
+
+
+class Tick(msgspec.Struct):
+    """What time it is."""
+
+    at: datetime
+
+
+class Change(msgspec.Struct):
+    """One version of a reference record."""
+
+    revision: int
+    kind: str
+    id: str
+    record: dict[str, Any] | None = None
+
+
+class Moved(msgspec.Struct):
+    """A published movement."""
+
+    movement_id: str
+    site: str
+    item: str
+    product: str
+    lot: str
+    quantity: int
+    from_account: str
+    to_account: str
+    container: str | None = None
+
+
+class Held(msgspec.Struct):
+    """A published balance."""
+
+    site: str
+    location: str
+    item: str
+    product: str
+    lot: str
+    quantity: int
+    status: str
+    expiry: str | None = None
+    container: str | None = None
+
+
+class Ordered(msgspec.Struct):
+    """A published command."""
+
+    command_id: str
+    revision: int
+    site: str
+    location: str
+    item: str
+    kind: str
+    state: str
+    proof: dict[str, Any]
+
+
+class Ended(msgspec.Struct):
+    """How an item ended."""
+
+    raw: Ref
+    items: int
+    outcome: str
+    code: str = ""
+    was: str | None = None
+
+
+class SetAside(msgspec.Struct):
+    """What was put into quarantine, and under which name."""
+
+    code: str
+    name: str | None = None
+
+
+TOLD: Final = msgspec.json.Decoder(Told)
+SAID: Final = msgspec.json.Decoder(Said)
+TICK: Final = msgspec.json.Decoder(Tick)
+CHANGE: Final = msgspec.json.Decoder(Change)
+MOVED: Final = msgspec.json.Decoder(Moved)
+HELD: Final = msgspec.json.Decoder(Held)
+ORDERED: Final = msgspec.json.Decoder(Ordered)
+ENDED: Final = msgspec.json.Decoder(Ended)
+SET_ASIDE: Final = msgspec.json.Decoder(SetAside)
+
+
+def microseconds(instant: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00Z."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def instant_of(us: int) -> datetime:
+    """The UTC instant of microseconds since 1970."""
+    return _EPOCH + us * _MICROSECOND
+
+
+def cause_of(headers: dict[str, str]) -> tuple[str, int, int] | None:
+    """Topic, partition and offset of the record that a published one came of; None where its id names none."""
+    parts = headers.get("ce_id", "").rsplit("-", 3)
+    if len(parts) != 4 or not all(part.isdigit() for part in parts[1:]):
+        return None
+    return parts[0], int(parts[1]), int(parts[2])
