@@ -1,10 +1,12 @@
-"""`make bench`, `make bench-kafka`: all rates of one run as a table."""
+"""`make bench`, `make bench-kafka`: all rates of one run as a table. A row with a `value` is no rate: it says its unit itself."""
 
 from __future__ import annotations
 
 import gc
 import platform
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,19 +23,26 @@ def main() -> None:
     table = Table(title=f"Rates of one run, Python {platform.python_version()}, one process", box=None)
     for name in ("what", "ours/s", "peer", "peer/s", "ratio", "what limits it"):
         table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", overflow="fold")
-    for module in (kafka,) if "kafka" in sys.argv else (hl7, scans, fhir, hub, mllp):
+    for rows in _measured(sys.argv[1:]):
         gc.collect()
-        for row in module.rows():
+        for row in rows():
             peer = row.get("peer_per_second")
             table.add_row(
                 row["name"],
-                f"{row['ours_per_second']:,.0f}",
+                row.get("value") or f"{row['ours_per_second']:,.0f}",
                 row.get("peer") or "",
                 f"{peer:,.0f}" if peer else "",
                 f"{row['ours_per_second'] / peer:.2f} ×" if peer else "",
                 row["limit"],
             )
     Console(width=180).print(table)
+
+
+def _measured(arguments: list[str]) -> list[Callable[[], Iterable[dict[str, Any]]]]:
+    """What is asked for: `kafka` and the names of its parts, or all that needs no broker."""
+    if "kafka" in arguments:
+        return [lambda: kafka.rows([part for part in arguments if part != "kafka"])]
+    return [module.rows for module in (hl7, scans, fhir, hub, mllp)]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -53,6 +55,15 @@ def jars() -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A door beside the plain one: its name and protocol, and the broker's properties for it."""
+
+    name: str
+    protocol: str
+    properties: Mapping[str, object] = field(default_factory=dict)
+
+
 class Broker:
     """One broker process, with a folder and ports of its own that it keeps over restarts."""
 
@@ -60,6 +71,7 @@ class Broker:
         self.number = number
         self.folder = folder
         self.port, self.controller_port = _free_port(), _free_port()
+        self.doors = {one.name: _free_port() for one in cluster.listeners}
         self._cluster = cluster
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -69,7 +81,8 @@ class Broker:
         if not config.exists():
             self.folder.mkdir(parents=True)
             config.write_text(self._properties(), encoding="utf-8")
-            self._java("kafka.tools.StorageTool", "format", "-t", self._cluster.id, "-c", str(config)).wait()
+            format_ = ("format", "-t", self._cluster.id, "-c", str(config), *self._cluster.format_arguments)
+            self._java("kafka.tools.StorageTool", *format_).wait()
         self._process = self._java("kafka.Kafka", str(config))
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
@@ -93,33 +106,44 @@ class Broker:
     def _java(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.folder / "broker.log").open("ab") as log:
             return subprocess.Popen(
-                ["java", *HEAP, _LOG_CONFIG, "-cp", f"{self._cluster.jars}/*", *arguments], stdout=log, stderr=log, cwd=self.folder
+                ["java", *HEAP, _LOG_CONFIG, "-cp", f"{self._cluster.jars}/*", *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
             )
 
     def _properties(self) -> str:
         brokers = self._cluster.brokers
         copies = len(brokers)
         voters = ",".join(f"{broker.number}@{HOST}:{broker.controller_port}" for broker in brokers)
-        own = f"PLAINTEXT://{HOST}:{self.port}"
+        more = self._cluster.listeners
+        own = ",".join([f"PLAINTEXT://{HOST}:{self.port}", *(f"{one.name}://{HOST}:{self.doors[one.name]}" for one in more)])
+        protocols = {"CONTROLLER": "PLAINTEXT", "PLAINTEXT": "PLAINTEXT", **{one.name: one.protocol for one in more}}
         values = {
             "process.roles": "broker,controller", "node.id": self.number, "controller.quorum.voters": voters,
             "listeners": f"{own},CONTROLLER://{HOST}:{self.controller_port}", "advertised.listeners": own,
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
             "log.dirs": self.folder / "log", "offsets.topic.replication.factor": copies, "offsets.topic.num.partitions": 4,
             "transaction.state.log.replication.factor": copies, "transaction.state.log.num.partitions": 8,
             "transaction.state.log.min.isr": min(2, copies), "group.initial.rebalance.delay.ms": 0,
             "auto.create.topics.enable": "false", "num.network.threads": 2, "num.io.threads": 4,
             "broker.session.timeout.ms": 6000, "replica.lag.time.max.ms": 8000,
         }  # fmt: skip
+        for one in more:
+            values.update({f"listener.name.{one.name.lower()}.{name}": value for name, value in one.properties.items()})
         return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
 class Cluster:
     """Brokers that form one cluster."""
 
-    def __init__(self, folder: Path, brokers: int) -> None:
+    def __init__(
+        self, folder: Path, brokers: int, *, listeners: Sequence[Listener] = (), format_arguments: Sequence[str] = ()
+    ) -> None:
+        """With `listeners` every broker has more doors; tests and brokers themselves still use the plain one."""
         self.jars = jars()
+        self.listeners, self.format_arguments = listeners, format_arguments
         self.id = "d2FyZHN0b2NrdGVzdHMwMA"
         self.brokers: list[Broker] = []
         self.brokers.extend(Broker(number, folder / str(number), self) for number in range(1, brokers + 1))

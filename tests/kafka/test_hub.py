@@ -27,6 +27,8 @@ from topology.processors import build_processors
 pytestmark = pytest.mark.kafka
 KEY = "00" * 32
 WAIT_SECONDS = 120
+FAULT_SECONDS = 12
+"""More than a fault takes on average, with the rest before the next one: 2.5 s after a kill, 15 s with a pause."""
 FAULTS = int(os.environ.get("WARDSTOCK_CHAOS_FAULTS", "3"))
 
 
@@ -76,7 +78,7 @@ def test_whatever_happens_to_workers_and_brokers_the_balances_are_the_truth(
         connection = new_connection(cluster.bootstrap, replication=3, min_insync=2)
     else:
         connection = new_connection(request.getfixturevalue("bootstrap"))
-    simulation = simulate(Knobs(seed=3, sites=2, beds=6 + FAULTS, days=1, duplicates=0.02))
+    simulation = simulate(Knobs(seed=3, sites=2, beds=6 + FAULTS, days=1 + FAULTS // 10, duplicates=0.02))
     write_reference(simulation.network, tmp_path / "reference")
     hub = hub_on(connection, tmp_path)
     hub.start()
@@ -103,18 +105,21 @@ def _send_under_faults(hub: HubProcess, simulation: Simulation, cluster: Cluster
     until(lambda: len(workers_of(process)) == 2, "two workers")
     chaos = Chaos(process, hub.data, FAULTS, seed=1, cluster=cluster)
     messages = list(simulation.messages())
+    spread = FAULTS * FAULT_SECONDS + 20
     senders = [
-        Sender(hub, [one for one in messages if one.content_type == HL7_ER7], over="mllp"),
-        Sender(hub, [one for one in messages if one.content_type != HL7_ER7], over="http"),
+        Sender(hub, [one for one in messages if one.content_type == HL7_ER7], over="mllp", spread_seconds=spread),
+        Sender(hub, [one for one in messages if one.content_type != HL7_ER7], over="http", spread_seconds=spread),
     ]
     for thread in (*senders, chaos):
         thread.start()
-    for sender in senders:
-        sender.join(WAIT_SECONDS + 30 * FAULTS)
-        assert not sender.is_alive(), chaos.done
-    chaos.join(WAIT_SECONDS + 30 * FAULTS)
+    chaos.join(WAIT_SECONDS + spread)
     print("\n".join(chaos.done))
     assert len(chaos.done) == FAULTS, chaos.done
+    assert all(sender.is_alive() for sender in senders), "the load ended before the faults did"
+    for sender in senders:
+        sender.hurry.set()
+        sender.join(WAIT_SECONDS + spread)
+        assert not sender.is_alive(), chaos.done
     until(lambda: len(workers_of(process)) == 2, "every worker is started again")
 
 

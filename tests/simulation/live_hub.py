@@ -90,8 +90,11 @@ class HubProcess:
 class Sender(threading.Thread):
     """Sends its messages one after the other, each again until it is acknowledged, wherever the hub is just now."""
 
-    def __init__(self, hub: HubProcess, messages: list[RawMessage], *, over: str) -> None:
+    def __init__(self, hub: HubProcess, messages: list[RawMessage], *, over: str, spread_seconds: float = 0.0) -> None:
+        """With `spread_seconds` they are spread over so long, until somebody says `hurry`."""
         super().__init__(daemon=True)
+        self.pause = spread_seconds / max(len(messages), 1)
+        self.hurry = threading.Event()
         self.hub = hub
         self.messages = messages
         self.attempts = 0
@@ -102,6 +105,8 @@ class Sender(threading.Thread):
     def run(self) -> None:
         """Send everything."""
         for message in self.messages:
+            if self.pause:
+                self.hurry.wait(self.pause)
             while not self.give_up.is_set():
                 self.attempts += 1
                 if self._send(message):

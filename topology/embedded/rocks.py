@@ -11,16 +11,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rocksdict import BlockBasedOptions, DBRecoveryMode, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import DBRecoveryMode, Options, Rdict, WriteBatch, WriteOptions
 
 from topology.embedded.store import FAMILIES, Family, Write
 from topology.errors import FolderRefusedError
+from topology.filters import with_filters
 
 COMMIT_KEY: Final = b"commit"
 _SYNCED_FILE: Final = "synced"
 _NUMBER_BYTES: Final = 8
-_MEMTABLE_FILTER_SHARE: Final = 0.05
-_FILTER_BITS_PER_KEY: Final = 10
 
 
 class RocksStore:
@@ -115,13 +114,7 @@ def _options(*, create: bool) -> Options:
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     options.set_keep_log_file_num(4)
     options.set_write_buffer_size(64 * 1024 * 1024)
-    # Identity looks up a key for every event that is nearly always absent: filters answer without reading.
-    options.set_memtable_whole_key_filtering(True)  # positional in the binding
-    options.set_memtable_prefix_bloom_ratio(_MEMTABLE_FILTER_SHARE)
-    blocks = BlockBasedOptions()
-    blocks.set_bloom_filter(_FILTER_BITS_PER_KEY, block_based=False)
-    options.set_block_based_table_factory(blocks)
-    return options
+    return with_filters(options)
 
 
 def _synced_text(commit: int) -> bytes:

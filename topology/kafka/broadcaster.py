@@ -15,7 +15,7 @@ from schemas import events
 from schemas.events import ReferenceChange, Tick
 from schemas.topics import REFERENCE, TOPICS
 from topology.errors import HubError
-from topology.kafka.connection import RECORD_BYTES_MAX, Connection
+from topology.kafka.connection import RECORD_BYTES_MAX, Connection, opened
 from topology.kafka.reader import TopicReader
 from topology.outgoing import broadcast_record, broadcast_topics
 
@@ -34,7 +34,8 @@ class Broadcaster:
         """Fence whoever broadcast under this name before. Raises `BroadcastError` when no broker answers."""
         self._connection = connection
         self._behind: dict[tuple[str, int], int] = {}
-        self._producer = Producer(
+        self._producer = opened(
+            Producer,
             connection.confluent(
                 {
                     "transactional.id": connection.name(name), "transaction.timeout.ms": TRANSACTION_MS,

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas.log import LogRecord
 from topology.errors import HubError
 from topology.kafka.changelog import MOVING, POSITION_KEY, ChangelogReader, position_value
-from topology.kafka.connection import RECORD_BYTES_MAX, Connection
+from topology.kafka.connection import RECORD_BYTES_MAX, Connection, opened
 from topology.kafka.topics import changelog_of
 
 TIMEOUT_SECONDS: Final = 60.0
@@ -44,7 +44,8 @@ class LogCarrier:
         """Connects when it first writes."""
         self._connection = connection
         self._wrong: str | None = None
-        self._producer = Producer(
+        self._producer = opened(
+            Producer,
             connection.confluent(
                 {
                     "enable.idempotence": True, "acks": "all", "linger.ms": 20, "message.max.bytes": RECORD_BYTES_MAX,
@@ -160,7 +161,8 @@ class StateCarrier:
             raise CarryError(msg) from None
 
     def _producer(self, name: str) -> Producer:
-        producer = Producer(
+        producer = opened(
+            Producer,
             self._connection.confluent(
                 {
                     "transactional.id": self._connection.name(name), "transaction.timeout.ms": TRANSACTION_MS,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from topology.errors import HubError
-from topology.kafka.connection import Connection
+from topology.kafka.connection import Connection, opened
 from topology.kafka.reader import end_of, next_messages
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class ChangelogReader:
     def __init__(self, connection: Connection, topic: str, partition: int) -> None:
         """Opens a consumer that belongs to no group."""
         self._topic, self._partition = topic, partition
-        self._consumer = Consumer(
+        self._consumer = opened(
+            Consumer,
             connection.confluent(
                 {
                     "group.id": connection.name("restore"), "enable.auto.commit": False, "isolation.level": "read_committed",

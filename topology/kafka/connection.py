@@ -7,12 +7,15 @@ confluent-kafka as they are; for aiokafka they are translated.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, TypeVar
 
+from confluent_kafka import KafkaException
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from topology.errors import InputRefusedError
+
+C = TypeVar("C")
 
 SCHEME: Final = "kafka://"
 RECORD_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -81,6 +84,15 @@ class Connection:
         if "SSL" in arguments.get("security_protocol", ""):
             arguments["ssl_context"] = _ssl_context(stated)
         return {"bootstrap_servers": self.bootstrap, **arguments}
+
+
+def opened(client: Callable[[dict[str, Any]], C], configuration: Mapping[str, Any]) -> C:
+    """A confluent-kafka client. Raises `InputRefusedError` when its settings can't be used: a certificate that can't be read."""
+    try:
+        return client(dict(configuration))
+    except KafkaException as error:
+        msg = f"the Kafka settings can't be used: {error.args[0].str()}"
+        raise InputRefusedError(msg) from None
 
 
 def bootstrap_of(broker: str) -> str:

@@ -10,7 +10,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import NETWORK_LOG, RAW, SITE_LOG, TOPICS
-from topology.kafka.connection import Connection
+from topology.kafka.connection import Connection, opened
 from topology.kafka.reader import ReadError, TopicReader
 
 INPUTS: Final = (RAW, SITE_LOG, NETWORK_LOG)
@@ -26,7 +26,7 @@ class GroupLag:
         """Connects when first asked."""
         self._connection = connection
         self._group = connection.name("workers")
-        self._admin = AdminClient(connection.confluent())
+        self._admin = opened(AdminClient, connection.confluent())
         self._reader = TopicReader(connection)
         self._one = threading.Lock()
 

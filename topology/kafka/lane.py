@@ -61,16 +61,30 @@ class Lane:
         """Whether more records may be fetched."""
         return self.ready and not self._stopping and len(self._queue) < QUEUED_RECORDS_MAX and self._bytes < QUEUED_BYTES_MAX
 
+    def skips(self, batch: Fetched) -> bool:
+        """Whether a batch begins beyond the next expected offset: `skip` must say why before it is delivered."""
+        return self._expected is not None and batch.start > self._expected
+
+    def skip(self, batch: Fetched, first: int) -> None:
+        """Go on behind offsets that readers do not see (markers and aborted records come as a fetch without records).
+
+        `first` is where the log begins now. Raises `CheckpointError` when that is beyond the next offset: records were dropped.
+        """
+        if self._expected is not None and first > self._expected:
+            msg = (
+                f"{self._topic}[{self.checkpoint.partition}]: the next batch was fetched from {batch.start}, but "
+                f"{self._expected} is next and the log begins at {first}: records were dropped (deleted from the topic?)"
+            )
+            raise CheckpointError(msg)
+        self._expected = batch.start
+
     def deliver(self, batch: Fetched) -> None:
-        """Queue a fetched batch. Raises `CheckpointError` when records between it and the last one were skipped."""
+        """Queue a fetched batch. Raises `CheckpointError` for one that skips offsets nobody has looked at (`skip`)."""
         expected = self._expected
         if expected is None or self._stopping:
             return  # fetched before the seek, or after the partition was taken away: read again by whoever owns it
         if batch.start > expected:
-            msg = (
-                f"{self._topic}[{self.checkpoint.partition}]: the next batch was fetched from {batch.start}, but {expected} is "
-                "next: records were dropped (deleted from the topic before they were read?)"
-            )
+            msg = f"{self._topic}[{self.checkpoint.partition}]: fetched from {batch.start}, but {expected} is next"
             raise CheckpointError(msg)
         for raw in batch.records:
             if raw.offset >= expected:

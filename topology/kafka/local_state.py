@@ -16,12 +16,14 @@ from typing import Any, Final
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
 from schemas.keys import prefix_end
+from topology.filters import with_filters
 from topology.kafka.changelog import POSITION_KEY
 
 _CHANGELOG: Final = b"\x00changelog"
 _TOPIC: Final = b"\x00topic"
 _TOUCHED: Final = b"\x00touched"
 _NUMBER_BYTES: Final = 8
+_WRITE_BUFFER_BYTES: Final = 8 * 1024 * 1024  # for each partition that a worker holds
 
 Pair = tuple[bytes, bytes | None]
 """A changelog record: key, and value or a deletion."""
@@ -167,9 +169,9 @@ def _open(path: Path) -> Any:
     path.parent.mkdir(parents=True, exist_ok=True)
     options = Options(raw_mode=True)
     options.create_if_missing(create_if_missing=True)
-    options.set_write_buffer_size(32 * 1024 * 1024)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
     options.set_keep_log_file_num(2)
-    return Rdict(str(path), options)
+    return Rdict(str(path), with_filters(options))
 
 
 def _without_log() -> WriteOptions:

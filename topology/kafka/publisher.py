@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from connectors.contract import TooLarge, Unavailable
 from schemas.raw import BODY_BYTES_MAX, RawMessage, raw_headers
 from schemas.topics import RAW, TOPICS
-from topology.kafka.connection import RECORD_BYTES_MAX, Connection
+from topology.kafka.connection import RECORD_BYTES_MAX, Connection, opened
 from topology.outgoing import RECORD_SCHEMA, partition_for
 
 PENDING_MESSAGES_MAX: Final = 10_000
@@ -38,7 +38,8 @@ class Publisher:
     ) -> None:
         """Connects in the background: a hub starts while its brokers are away, and refuses until they come."""
         self._topic = connection.topic(RAW)
-        self._producer = Producer(
+        self._producer = opened(
+            Producer,
             connection.confluent(
                 {
                     "enable.idempotence": True, "acks": "all", "linger.ms": LINGER_MS,

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from schemas.log import LogRecord
 from schemas.topics import TOPICS
 from topology.errors import HubError
-from topology.kafka.connection import Connection
+from topology.kafka.connection import Connection, opened
 
 READ_RECORDS_MAX: Final = 5_000
 COUNTED_RECORDS_MAX: Final = 60_000
@@ -30,7 +30,8 @@ class TopicReader:
     def __init__(self, connection: Connection) -> None:
         """Connects when it first reads."""
         self._connection = connection
-        self._consumer = Consumer(
+        self._consumer = opened(
+            Consumer,
             connection.confluent(
                 {
                     "group.id": connection.name("reader"), "enable.auto.commit": False, "isolation.level": "read_committed",
@@ -51,8 +52,11 @@ class TopicReader:
     def read(self, topic: str, partition: int, start: int) -> Iterator[LogRecord]:
         """Committed records of one partition from an offset up to where it ends now."""
         self._consumer.assign([TopicPartition(self._connection.topic(topic), partition, start)])
-        while True:
-            for message in next_messages(self._consumer, READ_RECORDS_MAX, _POLL_SECONDS):
+        silent = 0.0
+        while silent < _TIMEOUT_SECONDS:
+            messages = next_messages(self._consumer, READ_RECORDS_MAX, _POLL_SECONDS)
+            silent = 0.0 if messages else silent + _POLL_SECONDS
+            for message in messages:
                 error = message.error()
                 if error is None:
                     yield log_record(topic, message)
@@ -61,6 +65,8 @@ class TopicReader:
                 else:
                     msg = f"{message.topic()}[{partition}] can't be read ({error.str()})"
                     raise ReadError(msg)
+        msg = f"{self._connection.topic(topic)}[{partition}] can't be read: no broker has answered for {_TIMEOUT_SECONDS:.0f} s"
+        raise ReadError(msg)
 
     def beyond(self, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """How many committed records stand beyond each position; positions without any are left out. Raises `ReadError`.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -24,13 +24,15 @@ from confluent_kafka.admin import (
 from schemas.topics import RAW, TOPICS
 from streams.contract import Processor
 from topology.errors import HubError
-from topology.kafka.connection import RECORD_BYTES_MAX, Connection, KafkaSettings
+from topology.kafka.connection import RECORD_BYTES_MAX, Connection, KafkaSettings, opened
 
 TOMBSTONE_RETENTION_MS: Final = 7 * 24 * 3600 * 1000
 """How long a compacted topic keeps a deletion. A local store left for half of it is made anew."""
 ALERT_RETENTION_MS: Final = 90 * 24 * 3600 * 1000
 _DAY_MS: Final = 24 * 3600 * 1000
 _TIMEOUT_SECONDS: Final = 30.0
+_REACH_SECONDS: Final = 10.0
+_ATTEMPT_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.05
 
 
@@ -102,7 +104,14 @@ class TopicAdmin:
     def __init__(self, connection: Connection) -> None:
         """Opens nothing yet."""
         self._connection = connection
-        self._client = AdminClient(connection.confluent())
+        self._refusal: str | None = None
+        self._client = opened(AdminClient, connection.confluent({"error_cb": self._heard}))
+
+    def _heard(self, error: KafkaError) -> None:
+        """The library tries for ever; why a broker does not let us in it tells only here."""
+        refused = error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)  # noqa: SLF001  # public constants
+        if refused or "tls alert" in error.str():  # a certificate of ours that the broker refuses: a transport error in TLS 1.3
+            self._refusal = error.str()
 
     def plan(self, plans: Sequence[TopicPlan]) -> list[Change]:
         """The differences, topic by topic. Raises `BrokerUnreachableError`."""
@@ -158,15 +167,28 @@ class TopicAdmin:
 
     def _described(self) -> dict[str, tuple[int, int]]:
         """Partitions and copies of every topic there is."""
-        try:
-            metadata = self._client.list_topics(timeout=_TIMEOUT_SECONDS)
-        except KafkaException as error:
-            msg = f"no Kafka answers at {self._connection.bootstrap} ({error.args[0].str()})"
-            raise BrokerUnreachableError(msg) from None
+        metadata = self._metadata()
         return {
             name: (len(topic.partitions), min((len(one.replicas) for one in topic.partitions.values()), default=0))
             for name, topic in metadata.topics.items()
         }
+
+    def _metadata(self) -> Any:
+        """What the cluster has. Who is refused hears so after two attempts: a broker that starts may not know its users yet."""
+        end = time.monotonic() + _REACH_SECONDS
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return self._client.list_topics(timeout=_ATTEMPT_SECONDS)
+            except KafkaException as error:
+                self._client.poll(0)
+                if self._refusal is not None and attempts > 1:
+                    msg = f"Kafka at {self._connection.bootstrap} does not let this hub in: {self._refusal}"
+                    raise BrokerUnreachableError(msg) from None
+                if time.monotonic() > end:
+                    msg = f"no Kafka answers at {self._connection.bootstrap} ({error.args[0].str()})"
+                    raise BrokerUnreachableError(msg) from None
 
     def _configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         if not names:

@@ -145,7 +145,11 @@ class Worker:
             try:
                 entry = self._lanes.get((event.message.topic, event.message.partition))
                 if entry is not None:
-                    entry[0].deliver(event.value)
+                    lane, batch = entry[0], event.value
+                    if lane.skips(batch):
+                        tp = event.message.tp
+                        lane.skip(batch, (await self._app.consumer.earliest_offsets(tp))[tp])
+                    lane.deliver(batch)
             except Exception as error:  # noqa: BLE001  # see above
                 self._fatal(f"{type(error).__name__}: {error}")
 

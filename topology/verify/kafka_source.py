@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from schemas.log import LogRecord
 from schemas.topics import TOPICS
 from topology.errors import HubError
-from topology.kafka.connection import Connection
+from topology.kafka.connection import Connection, opened
 from topology.kafka.reader import TopicReader
 from topology.verify.source import INPUT_OF
 
@@ -38,7 +38,7 @@ class KafkaSource:
         self.name = connection.bootstrap
         self._connection = connection
         self._reader = TopicReader(connection)
-        self._asker = Consumer(connection.confluent({"group.id": connection.name("verify"), "enable.auto.commit": False}))
+        self._asker = opened(Consumer, connection.confluent({"group.id": connection.name("verify"), "enable.auto.commit": False}))
         try:
             self._positions = {
                 (processor, partition): self._newest_position(f"{processor}.changelog", partition)

@@ -112,8 +112,50 @@ def test_records_that_were_dropped_in_between_end_the_process() -> None:
     async def scenario() -> None:
         lane, task, _ = await opened(FakeCheckpoint())
         lane.deliver(fetched(5, 5))
-        with pytest.raises(CheckpointError, match="fetched from 9, but 6 is next"):
+        batch = fetched(9, 9)
+        assert lane.skips(batch)
+        with pytest.raises(CheckpointError, match="fetched from 9, but 6 is next and the log begins at 9: records were dropped"):
+            lane.skip(batch, first=9)
+        await lane.stop(task)
+
+    run(scenario)
+
+
+def test_a_gap_nobody_has_looked_at_ends_the_process() -> None:
+    async def scenario() -> None:
+        lane, task, _ = await opened(FakeCheckpoint())
+        with pytest.raises(CheckpointError, match="fetched from 9, but 5 is next"):
             lane.deliver(fetched(9, 9))
+        await lane.stop(task)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("first", [0, 6])
+def test_a_gap_in_a_log_that_is_whole_holds_only_what_readers_do_not_see(first: int) -> None:
+    """A fetch that met a transaction marker and no record tells nobody; the next one then begins behind the marker."""
+
+    async def scenario() -> None:
+        checkpoint = FakeCheckpoint()
+        lane, task, _ = await opened(checkpoint)
+        lane.deliver(fetched(5, 5))
+        batch = fetched(7, 7)
+        assert lane.skips(batch)
+        lane.skip(batch, first)
+        lane.deliver(batch)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert [offset for some in checkpoint.taken for offset in some] == [5, 7]
+        await lane.stop(task)
+
+    run(scenario)
+
+
+def test_a_batch_that_follows_skips_nothing() -> None:
+    async def scenario() -> None:
+        lane, task, _ = await opened(FakeCheckpoint())
+        assert not lane.skips(fetched(5, 5))
+        assert not lane.skips(fetched(3, 5))
         await lane.stop(task)
 
     run(scenario)

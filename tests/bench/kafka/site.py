@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from schemas.partition import partition_of
 from schemas.topics import SITE_LOG
 from streams.site.processor import SiteProcessor
 from tests.bench import hub
-from tests.kafka.broker import Cluster
+from tests.bench.kafka.place import kafka
 from tests.kafka.engine import create_topics, new_connection
 from topology.kafka.changelog import ChangelogReader
 from topology.kafka.connection import Connection
@@ -29,39 +30,40 @@ from topology.kafka.worker import Worker
 from topology.reference_files import load_reference, reference_changes
 
 END_SECONDS_MAX = 300
+ROUNDS = 2
+"""In turn, and the best counts: in its first half minute a broker compiles its own code, which takes a core."""
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> Iterator[dict[str, Any]]:
     """Rates of this run."""
+    records, partition = records_of_a_site(), partition_of(hub.simulated_site())
+    rate, alone = 0.0, 0.0
+    with kafka() as (broker, place):
+        for number in range(ROUNDS):
+            alone = max(alone, hub._site_rate(records, len(records)))
+            connection = new_connection(broker.bootstrap)
+            create_topics(connection, [SiteProcessor()])
+            end = _load(connection, partition, records)
+            rate = max(rate, len(records) / asyncio.run(_fold(connection, partition, end, place / f"worker-{number}")))
+        restored, seconds = _restore(connection, partition, place / "copy")
+    yield {
+        "name": "Kafka, exactly once, full site processor, one worker: events", "ours_per_second": rate,
+        "peer": "the same on RocksDB alone", "peer_per_second": alone,
+        "limit": "Python in the processor; then building batches and their headers",
+    }  # fmt: skip
+    yield {
+        "name": f"restore of {restored:,} changelog records", "ours_per_second": restored / seconds,
+        "limit": "one consumer thread into RocksDB",
+    }  # fmt: skip
+
+
+def records_of_a_site() -> list[LogRecord]:
+    """The site log of `tests/bench/hub.py`."""
     simulation = simulate(hub.KNOBS)
     with tempfile.TemporaryDirectory() as folder:
         write_reference(simulation.network, Path(folder))
         changes = reference_changes(load_reference([Path(folder)]).records, 1)
-    records = hub._site_log(changes, list(simulation.messages()))
-    alone = hub._site_rate(records, len(records))
-    with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(Path(folder) / "broker", brokers=1)
-        cluster.start()
-        try:
-            connection = new_connection(cluster.bootstrap)
-            create_topics(connection, [SiteProcessor()])
-            partition = partition_of(hub.simulated_site())
-            end = _load(connection, partition, records)
-            rate = len(records) / asyncio.run(_fold(connection, partition, end, Path(folder) / "worker"))
-            restored, seconds = _restore(connection, partition, Path(folder) / "copy")
-        finally:
-            cluster.stop()
-    return [
-        {
-            "name": "Kafka, exactly once, full site processor, one worker: events", "ours_per_second": rate,
-            "peer": "the same on RocksDB alone", "peer_per_second": alone,
-            "limit": "Python in the processor; then building batches and their headers",
-        },
-        {
-            "name": f"restore of {restored:,} changelog records", "ours_per_second": restored / seconds,
-            "limit": "one consumer thread into RocksDB",
-        },
-    ]  # fmt: skip
+    return hub._site_log(changes, list(simulation.messages()))
 
 
 def _load(connection: Connection, partition: int, records: list[LogRecord]) -> int:
