@@ -6,11 +6,13 @@ Under faults of every kind its balances are the simulator's truth, and what `rea
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from connectors.simulator import Knobs, Simulation, simulate, write_reference
@@ -87,6 +89,7 @@ def test_whatever_happens_to_workers_and_brokers_the_balances_are_the_truth(
         assert loaded.code == 0, loaded.err
         _send_under_faults(hub, simulation, cluster)
         until(lambda: _held(hub) == _truth(simulation), "the balances are the truth")
+        _verify(tmp_path / "hub.toml")
     finally:
         assert hub.stop() == 0, "".join(hub.printed)
     reader = KafkaEngine(connection, list, tmp_path / "reader")
@@ -103,6 +106,7 @@ def _send_under_faults(hub: HubProcess, simulation: Simulation, cluster: Cluster
     assert hub.process is not None
     process = hub.process
     until(lambda: len(workers_of(process)) == 2, "two workers")
+    until(lambda: all(_ready(hub.data / name) for name in workers_of(process)), "both workers are ready")
     chaos = Chaos(process, hub.data, FAULTS, seed=1, cluster=cluster)
     messages = list(simulation.messages())
     spread = FAULTS * FAULT_SECONDS + 20
@@ -121,6 +125,25 @@ def _send_under_faults(hub: HubProcess, simulation: Simulation, cluster: Cluster
         sender.join(WAIT_SECONDS + spread)
         assert not sender.is_alive(), chaos.done
     until(lambda: len(workers_of(process)) == 2, "every worker is started again")
+
+
+def _ready(worker: Path) -> bool:
+    """What a worker says of itself over HTTP."""
+    try:
+        address = json.loads((worker / "hub.json").read_text(encoding="utf-8"))["url"]
+        return httpx.get(f"{address}/ready", timeout=5).status_code == 200
+    except (OSError, ValueError, httpx.HTTPError):
+        return False
+
+
+def _verify(config: Path) -> None:
+    """The independent program finds nothing while the hub still runs."""
+    answer = run_program("verify", "--config", str(config), "--json")
+    summary = answer.lines[-1]["summary"]
+    print({name: summary[name] for name in ("events", "balances", "needs", "movements", "differences", "missing", "duplicated")})
+    assert answer.code == 0, answer.out
+    assert (summary["differences"], summary["missing"], summary["duplicated"]) == (0, 0, 0)
+    assert summary["events"] > 0
 
 
 def _truth(simulation: Simulation) -> dict[tuple[str, str, str, str], int]:
