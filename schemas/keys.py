@@ -22,11 +22,13 @@ _PREFIX_INT: Final = b"\x15"
 
 def encode_key(key: Key) -> bytes:
     """Encode a tuple of strings and 64-bit signed integers. Raises `OverflowError` for a larger integer."""
+    if not key or key[-1].__class__ is int or key[0].__class__ is int:
+        return _encode_mixed(key)
     try:
-        text = "\x00\x02".join(key)  # type: ignore[arg-type]  # an integer raises TypeError, then the elements go one by one
+        text = "\x00\x02".join(key)  # type: ignore[arg-type]  # an integer in the middle raises TypeError
     except TypeError:
         return _encode_mixed(key)
-    if not key or text.count("\x00") != len(key) - 1:
+    if text.count("\x00") != len(key) - 1:
         return _encode_mixed(key)
     return ("\x02" + text + "\x00").encode("utf-8", "surrogatepass")
 
@@ -37,9 +39,7 @@ def _encode_mixed(key: Key) -> bytes:
     for element in key:
         if isinstance(element, str):
             raw = element.encode("utf-8", "surrogatepass")
-            if b"\x00" in raw:
-                raw = raw.replace(b"\x00", b"\x00\xff")
-            parts.append(_PREFIX_STR + raw + b"\x00")
+            parts.append(_PREFIX_STR + (raw.replace(b"\x00", b"\x00\xff") if "\x00" in element else raw) + b"\x00")
         else:
             parts.append(_PREFIX_INT + (element + _INT_BIAS).to_bytes(_INT_BYTES, "big"))
     return b"".join(parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -48,7 +49,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")
 class Table(Generic[V]):
     """One table. Keys are tuples of strings and integers; `scan` follows their order."""
 
-    __slots__ = ("_backend", "_cache", "_decoder", "_dirty", "_dirty_keys", "_keys", "_undo", "name")
+    __slots__ = ("_backend", "_cache", "_decoder", "_dirty", "_dirty_keys", "_fresh", "_keys", "_undo", "name")
 
     def __init__(self, spec: TableSpec, backend: Backend, undo: list[tuple[Table[Any], Key, Any]]) -> None:
         """`undo` is the state's shared undo log."""
@@ -59,6 +60,7 @@ class Table(Generic[V]):
         self._dirty: dict[Key, bytes] = {}
         self._keys: dict[bytes, Key] = {}
         self._dirty_keys: list[bytes] = []
+        self._fresh: list[Key] = []  # not sorted in yet: most tables are never scanned within a batch
         self._undo = undo
 
     def get(self, key: Key) -> V | None:
@@ -84,10 +86,8 @@ class Table(Generic[V]):
             self._undo.append((self, key, self._cache[key]))
         else:
             self._undo.append((self, key, _MISSING))
-            encoded = encode_key(key)
-            self._dirty[key] = encoded
-            self._keys[encoded] = key
-            insort(self._dirty_keys, encoded)
+            self._dirty[key] = encode_key(key)
+            self._fresh.append(key)
         self._cache[key] = value
 
     def revert(self, key: Key, before: Any) -> None:  # any value or the sentinel
@@ -95,6 +95,7 @@ class Table(Generic[V]):
         if before is not _MISSING:
             self._cache[key] = before
             return
+        self._sort_in()
         encoded = self._dirty.pop(key)
         del self._keys[encoded]
         del self._dirty_keys[bisect_left(self._dirty_keys, encoded)]
@@ -112,6 +113,7 @@ class Table(Generic[V]):
                 high = encode_key(start)
             else:
                 low = encode_key(start)
+        self._sort_in()
         mine = self._dirty_keys[bisect_left(self._dirty_keys, low) : bisect_left(self._dirty_keys, high)]
         committed = self._backend.scan(low, high, reverse=reverse)
         if not mine:
@@ -147,10 +149,18 @@ class Table(Generic[V]):
             value = self._decoder.decode(data)
         return key, value  # type: ignore[return-value]  # the sentinel is gone here
 
+    def _sort_in(self) -> None:
+        """Put the keys written since the last scan in their places."""
+        for key in self._fresh:
+            encoded = self._dirty[key]
+            self._keys[encoded] = key
+            insort(self._dirty_keys, encoded)
+        self._fresh.clear()
+
     def changes(self) -> Iterator[Change]:
         """Buffered writes in key order."""
-        for encoded in self._dirty_keys:
-            value = self._cache[self._keys[encoded]]
+        for key, encoded in sorted(self._dirty.items(), key=itemgetter(1)):
+            value = self._cache[key]
             yield self.name, encoded, None if value is None else _ENCODER.encode(value)
 
     def clean(self) -> None:
@@ -158,6 +168,7 @@ class Table(Generic[V]):
         self._dirty.clear()
         self._keys.clear()
         self._dirty_keys.clear()
+        self._fresh.clear()
         if len(self._cache) > CACHE_ENTRIES_MAX:
             self._cache.clear()
 
