@@ -42,6 +42,13 @@ class TableSpec(msgspec.Struct, frozen=True):
     type: Any
 
 
+class StateUnreadableError(BaseException):
+    """The committed state can't be read: the store failed, never the event that asked.
+
+    Not an `Exception`, so that no rule for failing events takes it for one: the batch must not be committed.
+    """
+
+
 _MISSING: Final = object()
 _ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")
 
@@ -68,8 +75,12 @@ class Table(Generic[V]):
         value = self._cache.get(key, _MISSING)
         if value is not _MISSING:
             return value  # type: ignore[return-value]  # the sentinel is gone here
-        data = self._backend.get(encode_key(key))
-        decoded = None if data is None else self._decoder.decode(data)
+        encoded = encode_key(key)
+        try:
+            data = self._backend.get(encoded)
+            decoded = None if data is None else self._decoder.decode(data)
+        except Exception as error:
+            raise StateUnreadableError(self.name) from error
         self._cache[key] = decoded
         return decoded
 
@@ -114,6 +125,12 @@ class Table(Generic[V]):
             else:
                 low = encode_key(start)
         self._sort_in()
+        try:
+            yield from self._scanned(low, high, reverse=reverse)
+        except Exception as error:
+            raise StateUnreadableError(self.name) from error
+
+    def _scanned(self, low: bytes, high: bytes, *, reverse: bool) -> Iterator[tuple[Key, V]]:
         mine = self._dirty_keys[bisect_left(self._dirty_keys, low) : bisect_left(self._dirty_keys, high)]
         committed = self._backend.scan(low, high, reverse=reverse)
         if not mine:

@@ -23,6 +23,7 @@ from schemas.raw import BODY_BYTES_MAX, RawMessage
 from schemas.topics import OUTCOMES, REFERENCE
 from sinks.sql.projection import PROJECTED_TOPICS
 from sinks.sql.views import Views
+from streams.state import StateUnreadableError
 from topology.embedded.engine import Engine
 from topology.local import LocalHub, project
 from topology.outcomes import LogFollower
@@ -175,7 +176,7 @@ class LiveHub:
             self.last_beat = time.monotonic()
             try:
                 self._turn()
-            except Exception as error:  # noqa: BLE001  # the store failed: stop acknowledging, open it anew
+            except (Exception, StateUnreadableError) as error:  # noqa: BLE001  # the store failed: acknowledge nothing, open anew
                 self.failing = f"the hub can't store ({type(error).__name__})"
                 _log.error("store_failed", error=type(error).__name__)
                 self._refuse_waiting(self.failing)
@@ -266,6 +267,6 @@ def _answer(call: _Call, engine: Engine) -> None:
     """Run a call and hand over its result. One that fails left the engine half-way: the caller is told, the store reopened."""
     try:
         call.future.set_result(call.function(engine))
-    except Exception as error:
+    except (Exception, StateUnreadableError) as error:
         call.future.set_exception(Unavailable(f"the hub can't store ({type(error).__name__})"))
         raise

@@ -72,25 +72,48 @@ def _log(folder: DataFolder, connection: Connection, moved: Moved, say: Say) -> 
             for partition, there in enumerate(reader.ends(topic)):
                 end = read_number(folder.store, end_key(topic, partition))
                 if there:
-                    _compare(read_records(folder.store, topic, partition, 0, end), reader, topic, partition)
+                    ours = read_records(folder.store, topic, partition, 0, min(there, end))
+                    moved.found += _compare(ours, reader, (topic, partition), there)
                 written += carrier.carry(read_records(folder.store, topic, partition, there, end))
-                moved.found += there
             moved.written += written
             say(f"{topic}: {written:,} records")
     finally:
         reader.close()
 
 
-def _compare(ours: Iterator[LogRecord], reader: TopicReader, topic: str, partition: int) -> None:
-    """What stands there already must be ours, at the same offsets; compaction may have removed some of it."""
-    for theirs in reader.read(topic, partition, 0):
-        mine = next((record for record in ours if record.offset >= theirs.offset), None)
-        if mine != theirs:
-            msg = (
-                f"{topic}[{partition}] on Kafka holds another record at offset {theirs.offset}: move into topics of their "
-                "own (another prefix), made with `wardstock topics apply`"
-            )
-            raise MoveRefusedError(msg)
+def _compare(ours: Iterator[LogRecord], reader: TopicReader, place: tuple[str, int], there: int) -> int:
+    """See that what stands below offset `there` is ours, all of it, at our offsets; returns how many records were seen.
+
+    An offset without a visible record is not ours either (an aborted transaction), unless compaction removed it: then a later
+    record of ours has its key.
+    """
+    topic, partition = place
+    compacts = TOPICS[topic].cleanup == "compact"
+    visible = reader.read(topic, partition, 0)
+    theirs = next(visible, None)
+    seen = at = 0
+    gone: dict[bytes, int] = {}
+    for mine in ours:
+        at = mine.offset
+        if mine == theirs:
+            gone.pop(mine.key, None)
+            theirs = next(visible, None)
+            seen += 1
+        elif compacts and (theirs is None or theirs.offset > at):
+            gone[mine.key] = at
+        else:
+            raise MoveRefusedError(_foreign(topic, partition, at))
+    if theirs is not None or gone or at + 1 != there:
+        first = at + 1 if theirs is None else theirs.offset
+        raise MoveRefusedError(_foreign(topic, partition, min(gone.values(), default=first)))
+    return seen
+
+
+def _foreign(topic: str, partition: int, offset: int) -> str:
+    return (
+        f"{topic}[{partition}] on Kafka holds another record, or an aborted one, at offset {offset}: move into topics of their "
+        "own (another prefix), made with `wardstock topics apply`"
+    )
 
 
 def _state(folder: DataFolder, lane: Lane) -> Iterator[StatePair]:

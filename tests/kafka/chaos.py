@@ -25,7 +25,10 @@ def workers_of(process: subprocess.Popen[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         for child in (task / "children").read_text(encoding="utf-8").split():
-            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\x00")
+            try:
+                words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\x00")
+            except OSError:  # it has just ended
+                continue
             if b"--data" in words:
                 found[Path(os.fsdecode(words[words.index(b"--data") + 1])).name] = int(child)
     return found
@@ -38,11 +41,18 @@ class Chaos(threading.Thread):
         super().__init__(daemon=True)
         self._hub, self._folder, self._faults, self._random, self._cluster = hub, folder, faults, Random(seed), cluster
         self.done: list[str] = []
+        self.failed: str | None = None
 
     def run(self) -> None:
         kinds: list[Callable[[], str]] = [self._kill, self._pause, self._rob]
         if self._cluster is not None:
             kinds.append(self._broker)
+        try:
+            self._run(kinds)
+        except Exception as error:  # noqa: BLE001  # told by the test that waits for the faults
+            self.failed = repr(error)
+
+    def _run(self, kinds: list[Callable[[], str]]) -> None:
         while len(self.done) < self._faults:
             fault = kinds[len(self.done) % len(kinds)] if self._faults <= len(kinds) else self._random.choice(kinds)
             self.done.append(fault())

@@ -38,9 +38,9 @@ def new_connection(bootstrap: str, **settings: Any) -> Connection:
 class WorkerThread:
     """A worker on an event loop of its own."""
 
-    def __init__(self, connection: Connection, processors: Processors, folder: Path) -> None:
+    def __init__(self, connection: Connection, processors: Processors, folder: Path, **more: Any) -> None:
         self.fatal: list[str] = []
-        self.worker = Worker(connection, processors, folder, fatal=self.fatal.append)
+        self.worker = Worker(connection, processors, folder, fatal=self.fatal.append, **more)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

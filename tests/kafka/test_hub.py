@@ -118,7 +118,7 @@ def _send_under_faults(hub: HubProcess, simulation: Simulation, cluster: Cluster
         thread.start()
     chaos.join(WAIT_SECONDS + spread)
     print("\n".join(chaos.done))
-    assert len(chaos.done) == FAULTS, chaos.done
+    assert len(chaos.done) == FAULTS, (chaos.failed, chaos.done)
     assert all(sender.is_alive() for sender in senders), "the load ended before the faults did"
     for sender in senders:
         sender.hurry.set()

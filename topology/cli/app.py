@@ -8,6 +8,7 @@ from typing import Final
 
 import typer
 
+from streams.state import StateUnreadableError
 from topology.cli import hub, ingest, migrate, read, reference, schemas, simulate, topics, verify
 from topology.collector import collect_seldom
 from topology.errors import HubError
@@ -48,6 +49,9 @@ def main() -> None:
         app()
     except HubError as error:
         sys.stderr.write(f"wardstock: {error}\n")
+        sys.exit(EXIT_REFUSED)
+    except StateUnreadableError as error:
+        sys.stderr.write(f"wardstock: the hub's state can't be read (table {error}): restore its folder from a backup\n")
         sys.exit(EXIT_REFUSED)
     except BrokenPipeError:
         # The reader of our output (head, less) went away: not an error. Python would complain once more at exit.

@@ -121,6 +121,8 @@ class StateCarrier:
                     raise CarryError(msg)
                 self._left[lane] = set(known) - {POSITION_KEY}
             list(pool.map(self._mark, self._lanes))
+        for broadcaster in ("ticker", "reference"):
+            self._producer(broadcaster)  # whoever broadcasts under the name is fenced off, and what was begun is aborted
         self._writer = self._producer("migrate")
 
     def _mark(self, lane: Lane) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 POSITION_KEY: Final = b"\x00position"
 FORMAT: Final = b"1"
+INPUT_KEY: Final = b"\x00input"
+"""The identity of the input topic that the position counts in."""
 MOVING: Final = b"moving"
 """Instead of a position: an embedded hub is being moved in, and its state is not whole yet."""
 RESTORE_RECORDS_MAX: Final = 10_000

@@ -11,20 +11,18 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
 from schemas.log import LogRecord, Output
-from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HandlerFault, Processor, fold
+from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HandlerFault, fold
 from streams.state import State
 from topology.collector import collector_paused
-from topology.errors import HubError
-from topology.kafka.changelog import POSITION_KEY, ChangelogReader, position_of, position_value
+from topology.kafka.changelog import INPUT_KEY, POSITION_KEY, ChangelogReader, position_of, position_value
 from topology.kafka.connection import RECORD_BYTES_MAX, Connection
 from topology.kafka.local_state import LocalState, Pair, Trust, table_prefix
+from topology.kafka.place import CheckpointError, Place, check_input
 from topology.kafka.topics import TOMBSTONE_RETENTION_MS, TopicAdmin, changelog_of
 from topology.outgoing import outgoing
 
@@ -48,17 +46,6 @@ class OversizedRecordError(Exception):
     """An output is larger than a topic takes; the event that made it becomes a quarantine record."""
 
 
-class CheckpointError(HubError):
-    """A partition can't go on; its process must end."""
-
-
-@dataclass(slots=True)
-class Place:
-    """What a checkpoint stands for: which partition of which processor, and where its local copy lives."""
-
-    processor: Processor
-    partition: int
-    folder: Path
 
 
 class Checkpoint:
@@ -77,6 +64,8 @@ class Checkpoint:
         self._local: LocalState | None = None
         self._restoring: asyncio.Future[LocalState] | None = None
         self._closing = False
+        self._input = connection.topic(place.processor.input_topic)
+        self._input_id: str | None = None
         self.state: State | None = None
         self.position = 0
         self.restored = 0
@@ -102,13 +91,16 @@ class Checkpoint:
         return self.position
 
     def _restored(self) -> LocalState:
-        topic_id = TopicAdmin(self._connection).topic_ids([self._changelog])[self._changelog]
+        ids = TopicAdmin(self._connection).topic_ids([self._changelog, self._input])
         local = LocalState(self._folder)
         reader = ChangelogReader(self._connection, self._changelog, self.partition)
         try:
             end = reader.end()
-            local.distrust(Trust(topic_id, end, COPY_AGE_SECONDS_MAX))
+            local.distrust(Trust(ids[self._changelog], end, COPY_AGE_SECONDS_MAX))
             self.restored = reader.restore(local, end, self.alive, lambda: not self._closing)
+            if local.changelog_position >= end:
+                local.confirm()
+                self._input_id = check_input(self._connection, self.place, local, ids[self._input])
         except BaseException:
             local.close()
             raise
@@ -152,9 +144,12 @@ class Checkpoint:
         position = records[taken - 1].offset + 1
         changes: list[Pair] = [(table_prefix(table) + key, value) for table, key, value in state.changes()]
         changes.append((POSITION_KEY, position_value(position)))
+        if self._input_id is not None:
+            changes.append((INPUT_KEY, self._input_id.encode("ascii")))
         _check_changes(changes)
         behind = await self._commit(outputs, changes)
-        local.apply(changes, behind)
+        local.apply(changes, behind, confirmed=True)
+        self._input_id = None
         state.clean()
         self.position = position
         return taken

@@ -15,7 +15,8 @@ from typing import Any, Final, overload
 
 from schemas.log import LogRecord
 from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX
-from topology.kafka.checkpoint import Checkpoint, CheckpointError
+from topology.kafka.checkpoint import Checkpoint
+from topology.kafka.place import CheckpointError
 from topology.kafka.transport import Fetched
 
 QUEUED_RECORDS_MAX: Final = 4 * BATCH_EVENTS_MAX
@@ -53,6 +54,11 @@ class Lane:
         return self.checkpoint.position
 
     @property
+    def expected(self) -> int:
+        """The input offset that is to be queued next."""
+        return self._expected or 0
+
+    @property
     def ready(self) -> bool:
         """Restored, and its position sought."""
         return self._expected is not None
@@ -83,6 +89,12 @@ class Lane:
         expected = self._expected
         if expected is None or self._stopping:
             return  # fetched before the seek, or after the partition was taken away: read again by whoever owns it
+        if (batch.reset or batch.start >= expected) and batch.records[-1].offset < expected:
+            msg = (
+                f"{self._topic}[{self.checkpoint.partition}]: {expected} is next, but the log goes on at "
+                f"{batch.records[0].offset}: it is shorter than what was folded (its end was lost, or it was made anew?)"
+            )
+            raise CheckpointError(msg)
         if batch.start > expected:
             msg = f"{self._topic}[{self.checkpoint.partition}]: fetched from {batch.start}, but {expected} is next"
             raise CheckpointError(msg)

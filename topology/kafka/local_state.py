@@ -23,6 +23,7 @@ _CHANGELOG: Final = b"\x00changelog"
 _TOPIC: Final = b"\x00topic"
 _TOUCHED: Final = b"\x00touched"
 _NUMBER_BYTES: Final = 8
+_CLOCK_SECONDS_MAX: Final = 3600
 _WRITE_BUFFER_BYTES: Final = 8 * 1024 * 1024  # for each partition that a worker holds
 
 Pair = tuple[bytes, bytes | None]
@@ -46,6 +47,11 @@ class LocalState:
         self.path = path
         self._now = now
         self.wiped: str | None = None
+        self._condemned = path.with_name(f"{path.name}.unreadable")
+        if self._condemned.exists():
+            shutil.rmtree(path, ignore_errors=True)
+            self._condemned.unlink()
+            self.wiped = "a part of it could not be read"
         try:
             self._db = _open(path)
         except Exception as error:  # noqa: BLE001  # rocksdict raises plain Exception
@@ -70,17 +76,31 @@ class LocalState:
             why = "the changelog topic was made anew"
         elif self.changelog_position > trust.end:
             why = f"it is at {self.changelog_position}, beyond the changelog's end {trust.end}"
-        elif touched is not None and self._now() - int.from_bytes(touched, "big") > trust.age_seconds_max:
-            why = "it is so old that it may have missed deletions"
+        elif touched is not None and not self._is_recent(int.from_bytes(touched, "big"), trust.age_seconds_max):
+            why = "it is so old that it may have missed deletions, or its clock was ahead"
         if why is not None:
             self._wipe(why)
         writes = WriteBatch(raw_mode=True)
         writes.put(_TOPIC, trust.topic_id.encode("ascii"))
-        self._write(writes)
+        if not self.changelog_position:
+            self._stamp(writes)  # who reads from the beginning sees every deletion that is there now
+        self._db.write(writes, _without_log())
         return why
 
-    def apply(self, pairs: Iterable[Pair], changelog_position: int) -> None:
-        """Take changelog records in, with the position behind them."""
+    def _is_recent(self, confirmed: int, age_seconds_max: float) -> bool:
+        return -_CLOCK_SECONDS_MAX <= self._now() - confirmed <= age_seconds_max
+
+    def confirm(self) -> None:
+        """Note that the copy holds everything the changelog says, as of now.
+
+        Its age counts from here, not from the last write: a restore that was broken off may not have come to the deletions.
+        """
+        writes = WriteBatch(raw_mode=True)
+        self._stamp(writes)
+        self._db.write(writes, _without_log())
+
+    def apply(self, pairs: Iterable[Pair], changelog_position: int, *, confirmed: bool = False) -> None:
+        """Take changelog records in, with the position behind them; `confirmed` when that is all there is."""
         writes = WriteBatch(raw_mode=True)
         for key, value in pairs:
             if value is None:
@@ -88,15 +108,28 @@ class LocalState:
             else:
                 writes.put(key, value)
         writes.put(_CHANGELOG, changelog_position.to_bytes(_NUMBER_BYTES, "big"))
-        self._write(writes)
+        if confirmed:
+            self._stamp(writes)
+        self._db.write(writes, _without_log())
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key."""
-        value: bytes | None = self._db.get(key)
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception:
+            self._condemn()
+            raise
         return value
 
     def scan(self, start: bytes, end: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         """Pairs with start ≤ key < end."""
+        try:
+            yield from self._scanned(start, end, reverse=reverse)
+        except Exception:
+            self._condemn()
+            raise
+
+    def _scanned(self, start: bytes, end: bytes, *, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
         if reverse:
             for key, value in self._db.items(backwards=True, from_key=end):
                 if key >= end:
@@ -125,6 +158,10 @@ class LocalState:
         """Begin anew."""
         self._wipe(why)
 
+    def _condemn(self) -> None:
+        """A part of the copy can't be read: the next start begins anew, instead of failing at the same place again."""
+        self._condemned.touch()
+
     def _wipe(self, why: str) -> None:
         if getattr(self, "_db", None) is not None:
             self._db.close()
@@ -132,9 +169,8 @@ class LocalState:
         self.wiped = why
         self._db = _open(self.path)
 
-    def _write(self, writes: WriteBatch) -> None:
+    def _stamp(self, writes: WriteBatch) -> None:
         writes.put(_TOUCHED, int(self._now()).to_bytes(_NUMBER_BYTES, "big"))
-        self._db.write(writes, _without_log())
 
 
 class TableBackend:

@@ -112,6 +112,16 @@ class TopicReader:
         self._consumer.close()
 
 
+def first_visible(connection: Connection, topic: str, partition: int, start: int) -> int | None:
+    """The offset of the first committed record of a partition from `start` on; none when there is none now. Blocking."""
+    reader = TopicReader(connection)
+    try:
+        record = next(reader.read(topic, partition, start), None)
+        return None if record is None else record.offset
+    finally:
+        reader.close()
+
+
 def end_of(consumer: Consumer, topic: str, partition: int) -> int:
     """The next offset of a partition. While its leader is being elected it is asked again. Raises `KafkaException`."""
     until = time.monotonic() + _TIMEOUT_SECONDS

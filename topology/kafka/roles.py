@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+import uvloop
 
 from topology.errors import HubError, InputRefusedError
 from topology.folder import HubFolder
@@ -55,6 +56,7 @@ def run_on_kafka(
         settings.data.mkdir(parents=True, exist_ok=True)
         folder = HubFolder(settings.data)  # a second worker here would take the first one's state for a damaged copy
         say(f"a worker runs on {connection.bootstrap}")
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's consumer thread makes its own loop by the policy
         try:
             asyncio.run(_work(connection, settings, key, folder, say))
         finally:

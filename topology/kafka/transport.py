@@ -32,6 +32,8 @@ class Fetched:
     start: int
     after: int
     records: Sequence[Any]
+    reset: bool = False
+    """The consumer did not stand where it was told to: the broker had nothing there."""
 
 
 def fetched_from(start: int | None, after: int | None, records: Sequence[Any]) -> Fetched:
@@ -40,7 +42,7 @@ def fetched_from(start: int | None, after: int | None, records: Sequence[Any]) -
     A start that is not known was reset by the broker: what was fetched then begins where its first record does.
     """
     return Fetched(
-        records[0].offset if start is None else start, records[-1].offset + 1 if after is None else after, records
+        records[0].offset if start is None else start, records[-1].offset + 1 if after is None else after, records, start is None
     )  # fmt: skip
 
 

@@ -22,9 +22,11 @@ import structlog
 from schemas.topics import NETWORK_LOG
 from streams.contract import HandlerFault, Processor
 from topology.kafka import transport
-from topology.kafka.checkpoint import Checkpoint, Place
+from topology.kafka.checkpoint import Checkpoint
 from topology.kafka.connection import Connection
 from topology.kafka.lane import Lane
+from topology.kafka.place import Place
+from topology.kafka.reader import first_visible
 from topology.kafka.ticker import tick_while_owner
 
 EXIT_FATAL: Final = 70
@@ -71,7 +73,7 @@ class Worker:
         self._app: Any = None
         self._stopped = threading.Event()
         self.faults: list[HandlerFault] = []
-        self.member = False
+        self._member = False
 
     # ---- life ----------------------------------------------------------------------------------------------------
 
@@ -96,6 +98,11 @@ class Worker:
     def lanes(self) -> dict[tuple[str, int], Lane]:
         """The lanes of this worker by input topic and partition."""
         return {(self._inputs[topic], partition): lane for (topic, partition), (lane, _) in self._lanes.items()}
+
+    @property
+    def member(self) -> bool:
+        """Whether this process belongs to the group and reads."""
+        return self._member and not self._app.should_stop
 
     def fault_count(self) -> int:
         """Events whose handling raised in this process."""
@@ -146,21 +153,31 @@ class Worker:
                 entry = self._lanes.get((event.message.topic, event.message.partition))
                 if entry is not None:
                     lane, batch = entry[0], event.value
-                    if lane.skips(batch):
-                        tp = event.message.tp
-                        lane.skip(batch, (await self._app.consumer.earliest_offsets(tp))[tp])
+                    if lane.skips(batch) and not await self._may_skip(lane, batch, event.message.tp):
+                        continue
                     lane.deliver(batch)
             except Exception as error:  # noqa: BLE001  # see above
                 self._fatal(f"{type(error).__name__}: {error}")
 
+    async def _may_skip(self, lane: Lane, batch: transport.Fetched, tp: Any) -> bool:
+        """Look at what a batch skips: nothing that readers see, or a fetch that was thrown away on the way and is read again."""
+        expected = lane.expected
+        first = (await self._app.consumer.earliest_offsets(tp))[tp]
+        visible = await asyncio.to_thread(first_visible, self._connection, self._inputs[tp.topic], tp.partition, expected)
+        if first <= expected and visible is not None and visible < batch.start:
+            await self._app.consumer.seek(tp, expected)
+            return False
+        lane.skip(batch, first)
+        return True
+
     async def _assigned(self, app: Any, assigned: set[Any], **_: Any) -> None:  # noqa: ARG002  # Faust's signature
-        self.member = True  # also with no partition at all: there may be more workers than partitions
+        self._member = True  # also with no partition at all: there may be more workers than partitions
         for tp in assigned:
             if tp.topic in self._inputs and tuple(tp) not in self._lanes:
                 self._open(tp)
 
     async def _revoked(self, app: Any, revoked: set[Any], **_: Any) -> None:  # noqa: ARG002  # Faust's signature
-        self.member = False
+        self._member = False
         await self._close_lanes({tuple(tp) for tp in revoked})
 
     # ---- lanes ---------------------------------------------------------------------------------------------------
@@ -172,18 +189,19 @@ class Worker:
 
         async def seek(offset: int) -> None:
             await self._app.consumer.seek(tp, offset)
+            if input_topic == NETWORK_LOG and self._tick_period is not None:
+                # Only now: a lane that may not be opened (a move that is not finished) must not say the time either.
+                self._ticker = asyncio.create_task(tick_while_owner(self._connection, self._tick_period))
 
         lane = Lane(input_topic, checkpoint, seek)
         self._lanes[tuple(tp)] = (lane, asyncio.create_task(self._run(lane, input_topic, tp.partition)))
-        if input_topic == NETWORK_LOG and self._tick_period is not None:
-            self._ticker = asyncio.create_task(tick_while_owner(self._connection, self._tick_period))
 
     async def _run(self, lane: Lane, topic: str, partition: int) -> None:
         try:
             await lane.run()
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, this process can't be trusted with the partition
+        except BaseException as error:  # noqa: BLE001  # whatever it is, this process can't be trusted with the partition
             if not self._stopped.is_set():
                 self._fatal(f"{topic}[{partition}]: {type(error).__name__}: {error}")
 
@@ -217,7 +235,12 @@ class Worker:
                 told.update(changed)
 
     def stalled(self) -> str | None:
-        """A lane that has work and makes no progress; none when all go on."""
+        """What does not go on: a lane that has work and makes no progress, or Faust's app itself; none when all is well.
+
+        Faust only notes that a part of it crashed; a worker whose lanes are idle would look well for ever.
+        """
+        if self._app.should_stop:
+            return f"the consumer ended ({self._app.crash_reason!r})"
         now = time.monotonic()
         for (topic, partition), (lane, _) in list(self._lanes.items()):
             if lane.busy_since is not None and now - lane.busy_since > STALLED_SECONDS_MAX:

@@ -11,8 +11,8 @@ import pytest
 
 from schemas.log import LogRecord
 from schemas.topics import RAW
-from topology.kafka.checkpoint import CheckpointError
 from topology.kafka.lane import QUEUED_RECORDS_MAX, Lane
+from topology.kafka.place import CheckpointError
 from topology.kafka.transport import Fetched, fetched_from
 
 
@@ -192,7 +192,20 @@ def test_a_log_that_begins_with_what_readers_do_not_see_is_no_loss() -> None:
 
 
 def test_a_position_that_the_broker_reset_begins_at_its_first_record() -> None:
-    assert fetched_from(None, None, [Raw(500), Raw(501)]) == Fetched(500, 502, [Raw(500), Raw(501)])
+    assert fetched_from(None, None, [Raw(500), Raw(501)]) == Fetched(500, 502, [Raw(500), Raw(501)], reset=True)
+
+
+@pytest.mark.parametrize("batch", [fetched_from(None, None, [Raw(3)]), Fetched(5, 4, [Raw(3)])], ids=["told", "not told"])
+def test_a_log_that_is_shorter_than_what_was_folded_ends_the_process(batch: Fetched) -> None:
+    """Its end was lost, or it was made anew: the broker sent the consumer back, and new messages stand below our position."""
+
+    async def scenario() -> None:
+        lane, task, _ = await opened(FakeCheckpoint(start=5))
+        with pytest.raises(CheckpointError, match="5 is next, but the log goes on at 3: it is shorter than what was folded"):
+            lane.deliver(batch)
+        await lane.stop(task)
+
+    run(scenario)
 
 
 def test_a_restore_that_makes_progress_is_not_a_stall() -> None:

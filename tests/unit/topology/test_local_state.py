@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.state import State, TableSpec
+from schemas.keys import encode_key
+from streams.state import State, StateUnreadableError, TableSpec
 from topology.kafka.changelog import RestoreError, position_of, position_value
 from topology.kafka.local_state import LocalState, Trust, table_prefix
 
@@ -48,6 +49,64 @@ def test_a_copy_that_can_be_trusted_is_used(tmp_path: Path) -> None:
     state = copy(tmp_path, DAY - 1)
     assert state.distrust(Trust("topic-a", 12, DAY)) is None
     assert state.changelog_position == 10
+    state.close()
+
+
+def test_a_copy_is_as_old_as_its_last_confirmation_however_often_it_is_opened(tmp_path: Path) -> None:
+    """Restores that are broken off bring nothing up to date: deletions may be compacted away before one gets to them."""
+    filled(tmp_path)
+    for now in (0.4 * DAY, 0.8 * DAY):
+        state = copy(tmp_path, now)
+        assert state.distrust(Trust("topic-a", 20, DAY)) is None
+        state.apply([], 11)
+        state.close()
+    state = copy(tmp_path, 1.2 * DAY)
+    assert "may have missed deletions" in (state.distrust(Trust("topic-a", 20, DAY)) or "")
+    state.close()
+
+
+def test_a_copy_that_was_confirmed_is_young_again(tmp_path: Path) -> None:
+    filled(tmp_path)
+    state = copy(tmp_path, 0.8 * DAY)
+    assert state.distrust(Trust("topic-a", 20, DAY)) is None
+    state.apply([], 20, confirmed=True)
+    state.close()
+    state = copy(tmp_path, 1.6 * DAY)
+    assert state.distrust(Trust("topic-a", 20, DAY)) is None
+    state.confirm()
+    state.close()
+    state = copy(tmp_path, 2.4 * DAY)
+    assert state.distrust(Trust("topic-a", 20, DAY)) is None
+    state.close()
+
+
+def test_a_copy_from_the_future_tells_nothing_about_its_age(tmp_path: Path) -> None:
+    filled(tmp_path, now=300 * DAY)
+    state = copy(tmp_path)
+    assert "its clock was ahead" in (state.distrust(Trust("topic-a", 10, DAY)) or "")
+    state.close()
+
+
+def test_what_cannot_be_read_fails_the_batch_and_not_the_event_and_the_next_start_begins_anew(tmp_path: Path) -> None:
+    """Otherwise one bad block of a copy would put every event that needs it into quarantine, durably."""
+    state = copy(tmp_path)
+    state.distrust(Trust("topic-a", 1, DAY))
+    values = [(table_prefix("counts") + encode_key((str(number),)), b"\xcd\x27\x0f" * 1) for number in range(5_000)]
+    state.apply(values, 1)
+    state.close()
+    [table] = (tmp_path / "copy").glob("*.sst")
+    content = bytearray(table.read_bytes())
+    content[len(content) // 4 : len(content) // 2] = b"\xaa" * (len(content) // 2 - len(content) // 4)
+    table.write_bytes(content)
+    state = copy(tmp_path)
+    counts = State([SPEC], state.backend).table(SPEC)
+    with pytest.raises(StateUnreadableError) as failed:
+        [counts.get((str(number),)) for number in range(5_000)]
+    assert not isinstance(failed.value, Exception), "a fold would take it for an event that failed"
+    state.close()
+    state = copy(tmp_path)
+    assert state.wiped == "a part of it could not be read"
+    assert state.changelog_position == 0
     state.close()
 
 
