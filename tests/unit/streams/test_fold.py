@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -13,7 +13,7 @@ from schemas.log import LogRecord, Output
 from schemas.records import CASE, QUARANTINED
 from schemas.topics import CASES, OUTCOMES, QUARANTINE
 from streams.contract import describe, fold
-from streams.state import MemoryBackend, State, TableSpec
+from streams.state import MemoryBackend, State, StateUnreadableError, TableSpec
 from tests.support.facts import START, told
 
 SUMS = TableSpec("sums", int)
@@ -100,3 +100,26 @@ def test_an_error_that_is_no_exception_ends_the_process() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         fold(Stopping(), [record(b"a", 1)], State(Adder.tables, lambda _: MemoryBackend()))
+
+
+class Broken(MemoryBackend):
+    """A store that can't be read."""
+
+    def get(self, key: bytes) -> bytes | None:
+        reason = "block checksum mismatch"
+        raise RuntimeError(reason)
+
+    def scan(self, start: bytes, end: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        reason = "block checksum mismatch"
+        raise RuntimeError(reason)
+        yield b"", b""
+
+
+def test_a_store_that_cannot_be_read_fails_the_batch_and_is_no_failing_event() -> None:
+    """Otherwise a damaged disk would put every event that meets it into quarantine, and move on behind it."""
+    state = State(Adder.tables, lambda _: Broken())
+    with pytest.raises(StateUnreadableError, match="sums"):
+        fold(Adder(), [record(b"a", 1)], state)
+    with pytest.raises(StateUnreadableError, match="sums"):
+        list(state.table(SUMS).scan(()))
+    assert not issubclass(StateUnreadableError, Exception)

@@ -225,12 +225,15 @@ def test_messages_that_wait_when_the_disk_fails_are_all_refused_none_is_left_han
     until(lambda: hub.failing is None)
 
 
-def test_a_disk_that_fails_while_folding_changes_nothing_in_the_end(hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages resent after every refusal: outcomes, movements and commands as exact as without the failure."""
+@pytest.mark.parametrize("step", ["write", "get"])
+def test_a_disk_that_fails_while_folding_changes_nothing_in_the_end(
+    step: str, hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages resent after every refusal: outcomes, movements and commands as exact as without the failure, no event to blame."""
     hospital = small_hospital(21, messages=30)
     hub.load_reference([*hospital.reference, *hospital.late_reference])
     queue = [one for messages in hospital.feeds.values() for one in messages]
-    disk = Disk(monkeypatch, "write", after=15)
+    disk = Disk(monkeypatch, step, after=15)
     for one in queue:
         end = time.monotonic() + WAIT_SECONDS
         while True:
@@ -246,6 +249,7 @@ def test_a_disk_that_fails_while_folding_changes_nothing_in_the_end(hub: LiveHub
     until(lambda: hub.failing is None)
     engine = settled(hub)
     assert disk.failed
+    assert engine.faults == []
     promises.check_movements(engine)
     promises.check_outcomes(engine)
     assert {one.body for one in queue} == set(stored(engine))
