@@ -6,8 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from schemas.topics import NETWORK_LOG, RAW, SITE_LOG, TOPICS
 from topology.kafka.connection import Connection, opened
@@ -19,14 +18,22 @@ _TIMEOUT_SECONDS: Final = 20.0
 Partition = tuple[str, int]
 
 
+def group_asker(connection: Connection) -> Consumer:
+    """A consumer that asks for the workers' committed offsets and never joins them.
+
+    Not an admin client: librdkafka ends the whole process (a null pointer in `rd_kafka_cgrp_op`) when the group's coordinator
+    moves while one is asked by `list_consumer_group_offsets`, as after a broker was killed (seen with confluent-kafka 2.16.1).
+    """
+    return opened(Consumer, connection.confluent({"group.id": connection.name("workers"), "enable.auto.commit": False}))
+
+
 class GroupLag:
     """The workers' group, seen from outside. Blocking; one look at a time."""
 
     def __init__(self, connection: Connection) -> None:
         """Connects when first asked."""
         self._connection = connection
-        self._group = connection.name("workers")
-        self._admin = opened(AdminClient, connection.confluent())
+        self._asker = group_asker(connection)
         self._reader = TopicReader(connection)
         self._one = threading.Lock()
 
@@ -36,8 +43,7 @@ class GroupLag:
         places = [(name, partition) for name, topic in names.items() for partition in range(TOPICS[topic].partitions)]
         asked = [TopicPartition(name, partition) for name, partition in places]
         try:
-            answers = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self._group, asked)])
-            told = answers[self._group].result(_TIMEOUT_SECONDS).topic_partitions
+            told = self._asker.committed(asked, timeout=_TIMEOUT_SECONDS)
         except KafkaException as error:
             msg = f"how far the workers are can't be read ({error.args[0].str()})"
             raise ReadError(msg) from None

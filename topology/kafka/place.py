@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, TopicPartition
 
 from streams.contract import Processor
 from topology.errors import HubError
 from topology.kafka.changelog import INPUT_KEY, position_of
-from topology.kafka.connection import Connection, opened
+from topology.kafka.connection import Connection
+from topology.kafka.lag import group_asker
 from topology.kafka.local_state import LocalState
 from topology.kafka.reader import end_of
 
@@ -47,10 +47,10 @@ def check_input(connection: Connection, place: Place, local: LocalState, topic_i
     if noted is not None and noted.decode("ascii") != topic_id:
         msg = f"{where} was made anew since {position} was folded: bring the old topic back, or move the hub to another prefix"
         raise CheckpointError(msg)
-    consumer = opened(Consumer, connection.confluent({"group.id": connection.name("restore"), "enable.auto.commit": False}))
+    consumer = group_asker(connection)
     try:
         end = end_of(consumer, topic, partition)
-        told = _told(connection, topic, partition)
+        [told] = consumer.committed([TopicPartition(topic, partition)], timeout=_TIMEOUT_SECONDS)
     except KafkaException as error:
         msg = f"{where} can't be looked at ({error.args[0].str()})"
         raise CheckpointError(msg) from None
@@ -59,19 +59,10 @@ def check_input(connection: Connection, place: Place, local: LocalState, topic_i
     if position > end:
         msg = f"{where} ends at {end}, but {position} was folded: its end was lost; restore the topic before workers go on"
         raise CheckpointError(msg)
-    if told > position:
+    if told.offset > position:
         msg = (
-            f"{where}: {told} was folded once, but the changelog says {position}: the changelog lost its end. Restore it; to "
+            f"{where}: {told.offset} was folded once, but the changelog says {position}: the changelog lost its end. Restore it; to "
             f"fold again on purpose, delete the offsets of the group {connection.name('workers')}"
         )
         raise CheckpointError(msg)
     return None if noted is not None else topic_id
-
-
-def _told(connection: Connection, topic: str, partition: int) -> int:
-    """What the group last reported of a partition; 0 where nothing is known. It never lies beyond a durable position."""
-    group = connection.name("workers")
-    admin = opened(AdminClient, connection.confluent())
-    answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, [TopicPartition(topic, partition)])])
-    known = answer[group].result(_TIMEOUT_SECONDS).topic_partitions or []
-    return max((one.offset for one in known), default=0)
