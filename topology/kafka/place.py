@@ -61,8 +61,8 @@ def check_input(connection: Connection, place: Place, local: LocalState, topic_i
         raise CheckpointError(msg)
     if told.offset > position:
         msg = (
-            f"{where}: {told.offset} was folded once, but the changelog says {position}: the changelog lost its end. Restore it; to "
-            f"fold again on purpose, delete the offsets of the group {connection.name('workers')}"
+            f"{where}: {told.offset} was folded once, but the changelog says {position}: the changelog lost its end. Restore it; "
+            f"to fold again on purpose, delete the offsets of the group {connection.name('workers')}"
         )
         raise CheckpointError(msg)
     return None if noted is not None else topic_id
