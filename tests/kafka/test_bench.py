@@ -10,7 +10,7 @@ import pytest
 from schemas.keys import encode_key
 from tests.bench.kafka import events, ours
 from tests.kafka.engine import new_connection
-from topology.kafka.changelog import POSITION_KEY, position_of
+from topology.kafka.changelog import INPUT_KEY, POSITION_KEY, position_of
 from topology.kafka.local_state import LocalState, table_prefix
 from topology.kafka.reader import TopicReader
 from topology.kafka.topics import changelog_of
@@ -30,6 +30,7 @@ def test_the_common_work_leaves_the_right_sums_in_state_and_changelog(bootstrap:
     for partition, end in events.ends(EVENTS).items():
         last = {one.key: one.value for one in reader.read(changelog_of(events.PROCESSOR), partition, 0)}
         assert position_of(last.pop(POSITION_KEY)) == end
+        assert last.pop(INPUT_KEY), "the topic that the position counts in"
         state = LocalState(tmp_path / f"{events.PROCESSOR}-{partition}")
         assert {key: state.get(key) for key in last} == last
         state.close()
