@@ -164,6 +164,8 @@ class Worker:
         expected = lane.expected
         first = (await self._app.consumer.earliest_offsets(tp))[tp]
         visible = await asyncio.to_thread(first_visible, self._connection, self._inputs[tp.topic], tp.partition, expected)
+        if self._lanes.get(tuple(tp), (None,))[0] is not lane:
+            return False  # taken away meanwhile: whoever owns it now has sought its own place
         if first <= expected and visible is not None and visible < batch.start:
             await self._app.consumer.seek(tp, expected)
             return False
