@@ -30,9 +30,12 @@ class EventKind(StrEnum):
     SCHEDULE = "schedule"  # a give was scheduled
     CENSUS = "census"  # admission, transfer, discharge, merge
     NULL = "null"  # a device transaction without effect
+    REQUEST = "request"  # a cabinet or another system asks to be refilled
 
 
-STOCK_KINDS = frozenset(EventKind) - {EventKind.ORDER, EventKind.SCHEDULE, EventKind.CENSUS, EventKind.NULL}
+STOCK_KINDS = frozenset(EventKind) - {
+    EventKind.ORDER, EventKind.SCHEDULE, EventKind.CENSUS, EventKind.NULL, EventKind.REQUEST,
+}  # fmt: skip
 """Kinds that may move stock. The others are accepted without movement."""
 
 

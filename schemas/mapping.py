@@ -11,6 +11,7 @@ from typing import Protocol
 
 from schemas.codec import contract
 from schemas.events import Decision, OrderAnswer, StockEvent
+from schemas.profile import Profile
 from schemas.raw import RawMessage, RawRef
 
 
@@ -49,6 +50,9 @@ class MappingContext(Protocol):
 
     def knows_facility(self, facility_codes: Sequence[str]) -> bool:
         """Whether one of the facility codes names a site."""
+
+    def profile(self, name: str) -> Profile | None:
+        """The profile of this id in the hub's reference data; None when there is none. Shipped profiles are the mapper's own."""
 
     def patient_hash(self, identifier: str, authority: str) -> str:
         """The keyed hash that stands for a patient identifier of an assigning authority outside `raw`."""

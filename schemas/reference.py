@@ -15,6 +15,7 @@ from pydantic import Field
 from schemas.codec import Codec, contract
 from schemas.codes import Code
 from schemas.kinds import CommandKind, ConsumptionRuleKind, Feed, LocationKind
+from schemas.profile import Profile
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
@@ -212,6 +213,7 @@ REFERENCE_KINDS: Final[dict[str, ReferenceKind]] = {
         ReferenceKind("role", Role, "person", "role"),
         ReferenceKind("approval_rule", ApprovalRule, "id"),
         ReferenceKind("recall", RecallNotice, "id"),
+        ReferenceKind("profile", Profile, "profile"),
     )
 }
 """Every kind of reference record, in the order in which a file of one may refer to another."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from schemas.codes import GTIN, ITEM, NDC, PRODUCT, Code, lookup_key, ndc_ten_digits, ndc_ten_of_gtin
 from schemas.events import ReferenceChange
+from schemas.profile import Profile
 from schemas.reference import (
     REFERENCE_KINDS,
     ApprovalRule,
@@ -74,6 +75,10 @@ class Catalog:
         """The site that a facility code names."""
         site = self._facilities.get((code.strip().upper(),))
         return None if site is None else self.site(site)
+
+    def profile(self, profile: str) -> Profile | None:
+        """A profile of HL7 v2 sources by id."""
+        return self._tables["profile"].get((profile,))
 
     def item(self, item: str) -> Item | None:
         """An item by id."""

@@ -7,6 +7,7 @@ keyed hash the context makes.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ from connectors.hl7.er7 import Message, Segment
 from connectors.hl7.fields import FieldError, value
 from connectors.hl7.identity import Ordinals, key_of
 from connectors.hl7.paths import PATHS
+from connectors.hl7.profiles.compile import Compiled
 from connectors.hl7.syntax import KEPT_CHARS_MAX, NULL, Syntax, kept
 from connectors.hl7.timestamps import Instant, TimeError, parse_instant, zone_of
 from schemas.events import StockEvent
@@ -22,6 +24,7 @@ from schemas.ids import derived_id, fingerprint
 from schemas.kinds import EventKind, Feed
 from schemas.mapping import MappingContext
 from schemas.raw import RawMessage, RawRef
+from schemas.units import canonical_unit
 
 SENDERS_KEPT_MAX: Final = 1024
 """A hub has few senders: what this many of the latest are called is kept as read."""
@@ -48,12 +51,17 @@ class Envelope:
 
     __slots__ = (
         "_common",
+        "_context",
         "_digest",
+        "_elsewhere",
         "_ref",
+        "_units",
         "_zone",
+        "amend",
         "control_id",
         "header",
         "index",
+        "item_number",
         "message",
         "ordinals",
         "patient",
@@ -62,8 +70,16 @@ class Envelope:
         "site_id",
     )
 
-    def __init__(self, message: Message, raw: RawMessage, ref: RawRef, index: int, context: MappingContext) -> None:
+    def __init__(
+        self, message: Message, raw: RawMessage, ref: RawRef, index: int, context: MappingContext, compiled: Compiled
+    ) -> None:
+        """`compiled` is the profile of the feed. `amend` may be set to say of an item's fields what a profile reads elsewhere."""
         header = next(iter(message))
+        self.amend: Callable[[int, dict[str, Any]], None] | None = None
+        self.item_number = 0
+        self._context = context
+        self._units = compiled.units
+        self._elsewhere = _addressed_elsewhere(header, compiled)
         self.message = message
         self.header = header
         self.index = index
@@ -78,7 +94,7 @@ class Envelope:
         self.received_at = raw.received_at
         site = context.site(names.facility_codes, raw.site)
         self.site_id = site.id if site else ""
-        self._zone = zone_of(site.zone) if site else UTC
+        self._zone = compiled.zone or (zone_of(site.zone) if site else UTC)
         self.patient = _patient(message.segment("PID"), context)
         self._common: dict[str, Any] = {
             "site": self.site_id,
@@ -86,7 +102,7 @@ class Envelope:
             "received_at": raw.received_at,
             "control_id": self.control_id or None,
             "patient": self.patient,
-            "test": header.value("11").upper() not in ("", "P"),
+            "test": (mode := header.value("11").upper()) != "" and mode not in compiled.production,
             "facility": names.facility_codes[0] if names.facility_codes else None,
             "facility_matched": bool(names.facility_codes) and context.knows_facility(names.facility_codes),
         }
@@ -116,6 +132,13 @@ class Envelope:
 
     def event(self, key: str, kind: EventKind, feed: Feed, occurred: Instant, **fields: Any) -> StockEvent:
         """An event of this message under `key`, with the fields of `StockEvent` that are the item's own."""
+        if self.amend is not None and self.item_number:
+            self.amend(self.item_number, fields)
+        if self._units and fields.get("unit"):
+            fields["unit"] = self._units.get(canonical_unit(fields["unit"]), fields["unit"])
+        if self._elsewhere and not fields.get("no_effect"):
+            fields["no_effect"] = self._elsewhere
+        fields = {**self._common, **fields}
         return StockEvent(
             event_id=derived_id("event", self.site_id, key),
             event_key=key,
@@ -124,9 +147,14 @@ class Envelope:
             raw=self._ref if self.index == self._ref.index else dataclasses.replace(self._ref, index=self.index),
             occurred=occurred.at,
             zone_assumed=occurred.zone_assumed,
-            **self._common,
             **fields,
         )
+
+    def patient_at(self, segment: Segment | None, path: str) -> str | None:
+        """The hash of the first patient identifier at another place than PID-3."""
+        field = PATHS[path].field
+        named = _patient_named(segment.field(field), segment.syntax) if segment is not None else None
+        return None if named is None else self._context.patient_hash(*named)
 
     def rekeyed(self, event: StockEvent, key: str, **changes: Any) -> StockEvent:
         """The same event under another key."""
@@ -143,6 +171,13 @@ class Envelope:
         if self._digest is None:
             self._digest = fingerprint(*self.message.lines(without="MSH"))
         return self.key(kind, self.control_id, *parts, self._digest)
+
+
+def _addressed_elsewhere(header: Segment, compiled: Compiled) -> str | None:
+    """Why a message that another receiver is named in moves nothing; None when it is meant for this hub."""
+    if not compiled.receivers or compiled.is_receiver(header.value("5"), header.value("6")):
+        return None
+    return f"the message is addressed to {header.value('5')[:40]} (MSH-5), not to this hub"
 
 
 def order_ids(order: Segment | None) -> tuple[str, str]:

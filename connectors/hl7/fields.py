@@ -87,8 +87,11 @@ def quantity(segment: Segment, field: int) -> Decimal | None:
 def _number(field: str, syntax: Syntax) -> Decimal | None:
     """The number of a field. Raises `FieldError` with what follows "… is" in its reason."""
     text = syntax.trimmed(field)
-    if not text:
-        return None
+    return number_of(text) if text else None
+
+
+def number_of(text: str) -> Decimal:
+    """The quantity a text states. Raises `FieldError` with what follows "… is" in its reason."""
     if not _NUMBER.fullmatch(text):
         raise FieldError("bad_quantity", f"{text[:40]!r}, which is not a number")
     number = Decimal(text)

@@ -41,10 +41,12 @@ def map_items(envelope: Envelope, name: str, build: Callable[[Envelope, Item], S
     A movement segment that does not belong in this type of message is refused too rather than passed over.
     """
     for item in items_of(envelope.message, name):
+        envelope.item_number = item.number
         try:
             yield build(envelope, item)
         except FieldError as error:
             yield Refused(code=error.code, reason=error.reason)
+    envelope.item_number = 0
     yield from stray_movements(envelope, name)
 
 

@@ -1,6 +1,7 @@
 """The HL7 v2 mapper: bytes of one raw body in, one result per declared item out.
 
-Owns cutting batches, dispatch by message type and numbering. Pure: no clock, no I/O, no state. Never raises, whatever the bytes.
+Owns cutting batches, dispatch by message type and numbering: what the feed's profile maps goes by its layout, standard types by
+their own code, and what neither knows is accepted or refused by name. Pure: no clock, no I/O. Never raises, whatever the bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from connectors.hl7.er7 import Er7Error, Message, read
 from connectors.hl7.message_types import disposition
 from connectors.hl7.orders import map_encoded_orders, map_gives, map_pharmacy_orders
 from connectors.hl7.paths import PATHS
+from connectors.hl7.profiles.compile import Compiled, Layout, ProfileError
+from connectors.hl7.profiles.layouts import amend_by_layout, layout_for, map_by_layout
+from connectors.hl7.profiles.shipped import STANDARD, Profiles
 from connectors.hl7.syntax import Syntax, kept
 from schemas.mapping import Mapped, MappingContext, NoEffect, Refused
 from schemas.raw import RawMessage, RawRef
@@ -31,6 +35,8 @@ _FAMILIES: Final[dict[str, Family]] = {
     "OMP": map_pharmacy_orders,
     "ADT": map_census,
 }
+_ITEM_SEGMENTS: Final = {"RAS": "RXA", "RDS": "RXD", "RDE": "RXE", "RGV": "RXG", "OMP": "RXO"}
+_PROFILES: Final = Profiles()
 _ORDER_MESSAGE: Final = "ORM"
 _PHARMACY_SEGMENTS: Final = ("RXO", "RXE")
 
@@ -40,15 +46,32 @@ def map_hl7(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequen
     batch = split(message.body)
     if not batch.members:
         return [_empty(batch)]
+    profile = _profile(message.profile, context)
+    codec = profile.codec if isinstance(profile, Compiled) else None
     results: list[Mapped] = []
     for member in batch.members:
         try:
-            read_member = read(member)
+            read_member = read(member, codec) if codec else read(member)
         except Er7Error as error:
             results.append(Refused(code=error.code, reason=error.reason))
             continue
-        _map_member(read_member, message, ref, context, results)
+        if isinstance(profile, Refused):
+            results.append(profile)
+        else:
+            _map_member(read_member, message, ref, context, profile, results)
     return results
+
+
+def _profile(name: str, context: MappingContext) -> Compiled | Refused:
+    """The profile of the feed, or why its messages can't be read by it."""
+    try:
+        found = _PROFILES.find(name or STANDARD, context)
+    except ProfileError as error:
+        return Refused(code="bad_profile", reason=f"{error}: load it corrected, then replay")
+    if found is None:
+        reason = f"the feed names profile {name[:64]}, which is not loaded: load it, then replay"
+        return Refused(code="unknown_profile", reason=reason)
+    return found
 
 
 def message_type(message: Message) -> tuple[str, str]:
@@ -64,22 +87,45 @@ def _type(text: str, syntax: Syntax) -> tuple[str, str]:
     return kind.upper(), trigger.upper()
 
 
-def _map_member(message: Message, raw: RawMessage, ref: RawRef, context: MappingContext, results: list[Mapped]) -> None:
+def _map_member(
+    message: Message, raw: RawMessage, ref: RawRef, context: MappingContext, profile: Compiled, results: list[Mapped]
+) -> None:
     """Add the results of one message. Each event gets the number of its place in the whole body."""
     kind, trigger = message_type(message)
     if not kind:
         results.append(Refused(code="no_message_type", reason="MSH-9 is empty, so nothing says what the message means"))
         return
+    layouts = profile.layouts_of(kind, trigger)
     family = _FAMILIES.get(kind)
     if kind == _ORDER_MESSAGE and message.has(*_PHARMACY_SEGMENTS) and not message.has("ZPM"):
         family = map_pharmacy_orders
-    if family is None:
+    if family is None and not layouts:
         results.append(disposition(kind, trigger, frozenset(segment.name for segment in message)))
         return
-    envelope = Envelope(message, raw, ref, len(results), context)
-    for result in family(envelope):
+    envelope = Envelope(message, raw, ref, len(results), context, profile)
+    layout = layout_for(envelope, layouts)
+    if layout is not None:
+        mapped = _by_profile(envelope, profile, layout)
+    elif family is not None:
+        mapped = family(envelope)
+    else:
+        results.append(disposition(kind, trigger, frozenset(segment.name for segment in message)))
+        return
+    for result in mapped:
         results.append(result)
         envelope.index = len(results)
+
+
+def _by_profile(envelope: Envelope, profile: Compiled, layout: Layout) -> Iterator[Mapped]:
+    """A message that the profile says something about: all of it, or what stands elsewhere in a standard type."""
+    name = layout.map.family
+    if layout.map.no_effect is not None:
+        return iter([NoEffect(code="no_effect", reason=f"{layout.map.no_effect} (profile {profile.id})")])
+    if name is None:
+        return map_by_layout(envelope, profile, layout)
+    if name in _ITEM_SEGMENTS:
+        amend_by_layout(envelope, profile, layout, _ITEM_SEGMENTS[name])
+    return _FAMILIES[name](envelope)
 
 
 def _empty(batch: Batch) -> Mapped:

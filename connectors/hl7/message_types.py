@@ -56,7 +56,8 @@ _MAY_MOVE: Final[dict[str, str]] = {
     "INR": "INR asks for inventory of an automated device or reports it",
     "INV": "INV reports inventory",
 }
-_STOCK_MASTER_FILES: Final = frozenset({"M01", "M05", "M13", "M14", "M15", "M16", "M17"})
+_STOCK_MASTER_FILES: Final = frozenset({"M14", "M15"})
+"""Inventory items, and the site-defined file; items (M16), places (M05) and codes are reference data."""
 _CABINET_SEGMENTS: Final = ("ZPM", "ZPL")
 _RESPONSES_WITH_MOVEMENTS: Final = {"RRA": "RXA", "RRD": "RXD"}
 
@@ -69,11 +70,11 @@ def _no_mapping(what: str) -> Refused:
 def disposition(kind: str, trigger: str, segments: frozenset[str]) -> NoEffect | Refused:
     """What becomes of a message without a mapping of its own, from its type, trigger event and segment names."""
     shown = f"{kind}^{trigger}" if trigger else kind
-    if kind in _MAY_MOVE:
-        return _no_mapping(_MAY_MOVE[kind])
     cabinet = [name for name in _CABINET_SEGMENTS if name in segments]
     if cabinet:
         return _no_mapping(f"{shown} carries {cabinet[0]} segments of a dispensing cabinet")
+    if kind in _MAY_MOVE:
+        return _no_mapping(_MAY_MOVE[kind])
     if kind == "MFN" and (trigger in _STOCK_MASTER_FILES or "IIM" in segments):
         return _no_mapping(f"{shown} may state stock on hand or an item master")
     if kind in _RESPONSES_WITH_MOVEMENTS and "MSA" not in segments and _RESPONSES_WITH_MOVEMENTS[kind] in segments:

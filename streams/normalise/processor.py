@@ -21,6 +21,7 @@ from schemas.keys import encode_key
 from schemas.kinds import STOCK_KINDS, Outcome
 from schemas.log import LogRecord, Output
 from schemas.mapping import Mapped, Mapper, NoEffect, Refused, SiteFacts
+from schemas.profile import Profile
 from schemas.raw import RawMessage, RawRef, from_headers
 from schemas.records import Hold, Quarantined
 from schemas.topics import HOLDS, OUTCOMES, QUARANTINE, RAW, SITE_LOG
@@ -62,11 +63,13 @@ class Context:
         self._catalog = catalog
         self._key = patient_key
         self._facts: dict[tuple[tuple[str, ...], str | None], tuple[SiteFacts | None, bool]] = {}
+        self._profiles: dict[str, Profile | None] = {}
         self._hashes: dict[tuple[str, str], str] = {}
 
     def forget(self) -> None:
-        """Drop what was remembered of sites: reference data has changed."""
+        """Drop what was remembered of sites and profiles: reference data has changed."""
         self._facts.clear()
+        self._profiles.clear()
 
     def site(self, facility_codes: Sequence[str], default: str | None) -> SiteFacts | None:
         """The site that one of the facility codes names; else the default when it is known."""
@@ -75,6 +78,12 @@ class Context:
     def knows_facility(self, facility_codes: Sequence[str]) -> bool:
         """Whether one of the facility codes names a site."""
         return self._of(facility_codes, None)[1]
+
+    def profile(self, name: str) -> Profile | None:
+        """The profile of this id in the reference data: the same object until it changes."""
+        if name not in self._profiles:
+            _keep(self._profiles, name, self._catalog.profile(name), FACILITIES_KEPT_MAX)
+        return self._profiles[name]
 
     def patient_hash(self, identifier: str, authority: str) -> str:
         """Keyed BLAKE2b (RFC 7693) of authority and identifier, 128 bits."""
@@ -125,7 +134,7 @@ class NormaliseProcessor:
         self._state = None
 
     def handle(self, record: LogRecord, state: State) -> Iterable[Output]:
-        """Fold one record of the raw log: a message, or a reference change (of which only sites matter here)."""
+        """Fold one record of the raw log: a message, or a reference change (of which only sites and profiles matter here)."""
         if self._state is not state:
             self._state = state
             self._catalog = Catalog(state)
@@ -228,10 +237,12 @@ class NormaliseProcessor:
         return [Output(HOLDS, _hold_key(ref), encode(hold), "Hold", partition=ref.partition), outcome]
 
     def _reference(self, change: ReferenceChange) -> list[Output]:
-        """Only sites matter here; a new or changed one may place what is held."""
-        if change.kind != "site" or not self._catalog.apply(change):
+        """Only sites and profiles matter here; a new or changed site may place what is held."""
+        if change.kind not in ("site", "profile") or not self._catalog.apply(change):
             return []
         self._context.forget()
+        if change.kind == "profile":
+            return []
         out: list[Output] = []
         waiting = []
         for key, kept in self._unplaced.scan(()):

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from schemas.events import StockEvent
-from schemas.kinds import STOCK_KINDS, EventKind
+from schemas.kinds import STOCK_KINDS, EventKind, Feed
 from schemas.reference import Location
 
 _DECREMENTS: Final = frozenset({EventKind.VEND, EventKind.DISPENSE, EventKind.ADMINISTER})
@@ -39,8 +39,11 @@ def before_place(event: StockEvent) -> Enriches | None:
 
 
 def at_place(event: StockEvent, location: Location | None) -> Moves | Enriches:
-    """Whether the feed may decrement at the place. Facts of the place itself (counts, refills, scans) always move."""
-    if event.kind not in _DECREMENTS or location is None:
+    """Whether the feed may decrement at the place. Facts of the place itself (counts, refills, scans) always move.
+
+    A charge is no fact of the place: neither it nor its credit moves anything where charges have no authority.
+    """
+    if location is None or (event.kind not in _DECREMENTS and event.feed is not Feed.CHARGE):
         return Moves()
     if event.feed is location.authority:
         return Moves()

@@ -42,6 +42,9 @@ class _Hub:
     def knows_facility(self, facility_codes: Sequence[str]) -> bool:
         return True
 
+    def profile(self, name: str) -> None:
+        return None
+
     def patient_hash(self, identifier: str, authority: str) -> str:
         return identifier
 

@@ -23,6 +23,11 @@ QUEUED_RECORDS_MAX: Final = 4 * BATCH_EVENTS_MAX
 QUEUED_BYTES_MAX: Final = 4 * BATCH_BYTES_MAX
 """What a lane holds in memory; beyond it its partition is not read."""
 REVOKE_SECONDS_MAX: Final = 10.0
+REST_SECONDS: Final = 0.008
+"""A lane rests so long before it takes up few events. A transaction costs worker and broker 3 ms each, however small it is; with
+one for every event that arrives they wait for each other (measured at 500 events/s: 390 instead of 480 transactions/s, and 49
+instead of 71 ms from scan to command)."""
+FEW_RECORDS: Final = 50
 
 Seek = Callable[[int], Awaitable[None]]
 
@@ -127,7 +132,7 @@ class Lane:
         for _ in range(taken):
             self._bytes -= len(self._queue.popleft().value or b"")
         self.busy_since = time.monotonic() if self._queue else None
-        await asyncio.sleep(0)
+        await asyncio.sleep(REST_SECONDS if len(self._queue) < FEW_RECORDS else 0)
 
     async def stop(self, task: asyncio.Task[None]) -> None:
         """Finish the batch at hand within a deadline, or abandon it, and let everything go."""

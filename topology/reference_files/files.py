@@ -13,12 +13,14 @@ from topology.reference_files.model import FILE_BYTES_MAX, ROWS_MAX, Cell, Probl
 from topology.reference_files.yaml_rows import yaml_rows
 
 _YAML: Final = frozenset({".yaml", ".yml"})
+_OWN_FORM: Final = frozenset({"profile"})
+"""Kinds that are no rows: a profile is a file of its own (`topology/reference_files/profiles.py`)."""
 
 
 def kind_of(name: str) -> str | None:
     """The kind that a file or a key is named after, in singular or plural; None when there is no such kind."""
     wanted = name.strip().lower().replace("-", "_")
-    return next((kind for kind in REFERENCE_KINDS if wanted in _spellings(kind)), None)
+    return next((kind for kind in REFERENCE_KINDS if kind not in _OWN_FORM and wanted in _spellings(kind)), None)
 
 
 def _spellings(kind: str) -> tuple[str, ...]:
@@ -130,7 +132,7 @@ def _columns(path: Path, kind: str, line: int, cells: list[str], problems: list[
 
 
 def _kinds() -> str:
-    return ", ".join(_spellings(kind)[-1] for kind in REFERENCE_KINDS)
+    return ", ".join(_spellings(kind)[-1] for kind in REFERENCE_KINDS if kind not in _OWN_FORM)
 
 
 def _file_problem(path: Path, reason: str) -> Problem:

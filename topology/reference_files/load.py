@@ -19,6 +19,7 @@ from topology.reference_files.cells import CellError, converted, required_fields
 from topology.reference_files.checks import check_all
 from topology.reference_files.files import files_of, rows_of
 from topology.reference_files.model import PROBLEMS_MAX, Loaded, Placed, Problem, ReferenceRecord, Row
+from topology.reference_files.profiles import take_profiles
 
 _ID_FORM: Final = "begins or ends with a blank, or holds a line break"
 _FORMS: Final = dict.fromkeys(("path", "location", "source"), "is not a path of segments like main/fridge")
@@ -33,7 +34,9 @@ def load_reference(paths: Sequence[Path], known: Mapping[str, Collection[str]] |
     problems: list[Problem] = []
     placed: list[Placed] = []
     attempted: dict[str, set[str]] = {kind: set(ids) for kind, ids in (known or {}).items()}
-    for path in files_of(paths, problems):
+    profiles, files = take_profiles(files_of(paths, problems), (known or {}).get("profile", ()), problems)
+    placed += profiles
+    for path in files:
         for row in rows_of(path, problems):
             one = _placed(row, problems)
             if one is not None:

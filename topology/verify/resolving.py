@@ -54,7 +54,8 @@ def meaning(known: Known, event: Told) -> Meant:
     """What an event means now. Raises `WaitsError` or `OnlyDetailError`."""
     place = _place(known, event, event.location_codes, event.pocket)
     governing = known.governing(event.site, place)
-    if event.kind in DECREMENTS and governing is not None and event.feed != governing.authority:
+    bound = event.kind in DECREMENTS or event.feed == "charge"
+    if bound and governing is not None and event.feed != governing.authority:
         raise OnlyDetailError
     item, product = _item(known, event)
     quantity = _base_units(known, event, item, product, place, event.quantity, dose=event.quantity_is_dose)

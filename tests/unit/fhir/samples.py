@@ -32,6 +32,9 @@ class Context:
     def knows_facility(self, facility_codes: Sequence[str]) -> bool:
         return "NORTH-HOSPITAL" in facility_codes
 
+    def profile(self, name: str) -> None:
+        return None
+
     def patient_hash(self, identifier: str, authority: str) -> str:
         return f"hash({identifier}@{authority})"
 

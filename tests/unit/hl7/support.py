@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from connectors.hl7.mapper import map_hl7
 from schemas.events import StockEvent
 from schemas.mapping import Mapped, SiteFacts
+from schemas.profile import Profile
 from schemas.raw import HL7_ER7, RawMessage, RawRef
 
 RECEIVED = datetime(2026, 6, 1, 15, 0, tzinfo=UTC)
@@ -15,7 +16,13 @@ SITES = {"NORTH": SiteFacts(id="north", zone="America/New_York"), "1.2.3": SiteF
 
 
 class Hub:
-    """The mapping context of a hub with two sites; patient hashes show what they were made of."""
+    """The mapping context of a hub with two sites and no profile of its own; patient hashes show what they were made of."""
+
+    def __init__(self, *profiles: Profile) -> None:
+        self._profiles = {profile.profile: profile for profile in profiles}
+
+    def profile(self, name: str) -> Profile | None:
+        return self._profiles.get(name)
 
     def site(self, facility_codes: Sequence[str], default: str | None) -> SiteFacts | None:
         for code in facility_codes:
@@ -90,21 +97,28 @@ def body(*segments: str, end: str = "\r") -> bytes:
     return (end.join(segments) + end).encode()
 
 
-def raw(data: bytes, site: str | None = None) -> RawMessage:
+def raw(data: bytes, site: str | None = None, profile: str = "standard") -> RawMessage:
     """Bytes as a connector hands them over."""
     return RawMessage(
-        body=data, source="feed", connector="hl7", content_type=HL7_ER7, received_at=RECEIVED, site=site, name="test"
+        body=data,
+        source="feed",
+        connector="hl7",
+        content_type=HL7_ER7,
+        received_at=RECEIVED,
+        site=site,
+        name="test",
+        profile=profile,
     )
 
 
-def mapped(data: bytes, site: str | None = None) -> Sequence[Mapped]:
+def mapped(data: bytes, site: str | None = None, profile: str = "standard", hub: Hub | None = None) -> Sequence[Mapped]:
     """All results of a body."""
-    return map_hl7(raw(data, site), RawRef(partition=3, offset=77), Hub())
+    return map_hl7(raw(data, site, profile), RawRef(partition=3, offset=77), hub or Hub())
 
 
-def events(data: bytes, site: str | None = None) -> list[StockEvent]:
+def events(data: bytes, site: str | None = None, profile: str = "standard", hub: Hub | None = None) -> list[StockEvent]:
     """The results of a body, which are all events."""
-    results = mapped(data, site)
+    results = mapped(data, site, profile, hub)
     assert all(isinstance(result, StockEvent) for result in results), results
     return list(results)  # type: ignore[arg-type]
 

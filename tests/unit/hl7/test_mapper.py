@@ -62,12 +62,16 @@ def test_a_response_that_answers_nothing_and_states_a_movement_is_kept_for_a_pro
 
 
 @pytest.mark.parametrize(
-    "kind", ["DFT^P03", "DFT^P11", "OMS^O05", "INU^U05", "INR^U06", "MFN^M01", "MFN^M05", "MFN^M15", "MFN^M16"]
-)
-def test_types_that_may_move_stock_without_a_mapping_are_kept(kind: str) -> None:
+    ("kind", "code"),
+    [
+        ("DFT^P03", "missing_segment"), ("DFT^P11", "missing_segment"), ("OMS^O05", "missing_segment"),
+        ("INU^U05", "no_mapping"), ("INR^U06", "no_mapping"), ("MFN^M14", "no_mapping"), ("MFN^M15", "no_mapping"),
+    ],
+)  # fmt: skip
+def test_types_that_may_move_stock_and_do_not_say_how_are_kept(kind: str, code: str) -> None:
     result = only(body(header(kind), PID))
     assert isinstance(result, Refused)
-    assert result.code == "no_mapping"
+    assert result.code == code
 
 
 @pytest.mark.parametrize("kind", ["ORM^O01", "ORU^R01", "OML^O21"])

@@ -136,7 +136,7 @@ GOLDEN: dict[str, list[object]] = {
     ],
     "small_ras_literals/RRA_O18_ack.hl7": ["application_response"],
     "uk_scenarios/RRA_O18_paracetamol_used_as_administration.hl7": ["no_mapping"],
-    "uk_scenarios/MFN_M05_location_master.hl7": ["no_mapping"],
+    "uk_scenarios/MFN_M05_location_master.hl7": ["master_file"],
     # RXE-10/11 empty: give amount RXE-3/5; ORC-9 empty, so MSH-7
     "cosyte_hl7/canonical__rde-o11-pharmacy.hl7": [("order", ("rxnorm", "1049630"), "2", "TAB", None, "2026-04-19T12:00")],
     "cosyte_hl7/canonical__ndc-redundant-strength.hl7": [("order", ("ndc", "00071015523"), "1", "TAB", None, "2026-04-19T12:20")],

@@ -15,8 +15,12 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 INSTANTS = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=12)
-PATTERNED = ("main", "icu/cab1/d3/p07", "Ä b/2|x", "0123", "approve", "reject", "acknowledged", "shipped", "open", "closed")
+ALPHABET = st.characters(codec="utf-8", exclude_categories=["C"])
+TEXT = st.text(ALPHABET, min_size=1, max_size=12)
+PATTERNED = (
+    "main", "icu/cab1/d3/p07", "Ä b/2|x", "0123", "approve", "reject", "acknowledged", "shipped", "open", "closed",
+    "ZPM", "ZPM-6.1", "OMS^O05",
+)  # fmt: skip
 """Texts from which those are taken that match a field's pattern."""
 _SCALARS: dict[Any, st.SearchStrategy] = {
     str: TEXT,
@@ -46,7 +50,7 @@ def _of(hint: Any) -> st.SearchStrategy:
     if origin is tuple:
         return st.lists(_of(arguments[0]), max_size=2).map(tuple)
     if origin is dict:
-        return st.dictionaries(TEXT, _of(arguments[1]), max_size=2)
+        return st.dictionaries(TEXT if arguments[0] is str else _of(arguments[0]), _of(arguments[1]), max_size=2)
     if origin is Literal:
         return st.sampled_from(arguments)
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -65,11 +69,13 @@ def _limited(hint: Any, limits: tuple[Any, ...]) -> st.SearchStrategy:
     found = {
         name: getattr(piece, name)
         for piece in pieces
-        for name in ("pattern", "ge", "gt", "le")
+        for name in ("pattern", "ge", "gt", "le", "min_length", "max_length")
         if getattr(piece, name, None) is not None
     }
     if hint is str and "pattern" in found:
         return st.sampled_from([text for text in PATTERNED if re.search(found["pattern"], text)])
+    if hint is str and found.keys() & {"min_length", "max_length"}:
+        return st.text(ALPHABET, min_size=found.get("min_length", 1), max_size=min(found.get("max_length", 12), 12))
     lowest = found.get("ge", found.get("gt", -1) + 1)
     if hint is int:
         return st.integers(lowest, found.get("le", 10_000))

@@ -26,7 +26,10 @@ def test_only_the_feed_with_authority_decrements(kind: EventKind, feed: Feed, ho
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("kind", FACTS)
 def test_facts_of_the_place_itself_post_whoever_tells_them(kind: EventKind, feed: Feed) -> None:
-    assert isinstance(at_place(told(kind, 1, feed=feed), location("here", authority=Feed.CABINET)), Moves)
+    """A charge tells no fact of a place: it and its credit post only where charges have authority."""
+    expected = Enriches if feed is Feed.CHARGE else Moves
+    assert isinstance(at_place(told(kind, 1, feed=feed), location("here", authority=Feed.CABINET)), expected)
+    assert isinstance(at_place(told(kind, 1, feed=feed), location("here", authority=Feed.CHARGE)), Moves)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.log import LogRecord
 from schemas.topics import RAW
+from topology.kafka import lane as lane_module
 from topology.kafka.lane import QUEUED_RECORDS_MAX, Lane
 from topology.kafka.place import CheckpointError
 from topology.kafka.transport import Fetched, fetched_from
@@ -51,6 +52,12 @@ class FakeCheckpoint:
 
     async def close(self) -> None:
         self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def without_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanes take up few records at once, so that tests need no clock."""
+    monkeypatch.setattr(lane_module, "REST_SECONDS", 0)
 
 
 def run(scenario: Any) -> None:
