@@ -35,7 +35,7 @@ _FAMILIES: Final[dict[str, Family]] = {
     "OMP": map_pharmacy_orders,
     "ADT": map_census,
 }
-_ITEM_SEGMENTS: Final = {"RAS": "RXA", "RDS": "RXD", "RDE": "RXE", "RGV": "RXG", "OMP": "RXO"}
+ITEM_SEGMENTS: Final = {"RAS": "RXA", "RDS": "RXD", "RDE": "RXE", "RGV": "RXG", "OMP": "RXO"}
 _PROFILES: Final = Profiles()
 _ORDER_MESSAGE: Final = "ORM"
 _PHARMACY_SEGMENTS: Final = ("RXO", "RXE")
@@ -58,7 +58,7 @@ def map_hl7(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequen
         if isinstance(profile, Refused):
             results.append(profile)
         else:
-            _map_member(read_member, message, ref, context, profile, results)
+            map_member(read_member, message, ref, context, profile, results)
     return results
 
 
@@ -87,7 +87,7 @@ def _type(text: str, syntax: Syntax) -> tuple[str, str]:
     return kind.upper(), trigger.upper()
 
 
-def _map_member(
+def map_member(
     message: Message, raw: RawMessage, ref: RawRef, context: MappingContext, profile: Compiled, results: list[Mapped]
 ) -> None:
     """Add the results of one message. Each event gets the number of its place in the whole body."""
@@ -123,8 +123,8 @@ def _by_profile(envelope: Envelope, profile: Compiled, layout: Layout) -> Iterat
         return iter([NoEffect(code="no_effect", reason=f"{layout.map.no_effect} (profile {profile.id})")])
     if name is None:
         return map_by_layout(envelope, profile, layout)
-    if name in _ITEM_SEGMENTS:
-        amend_by_layout(envelope, profile, layout, _ITEM_SEGMENTS[name])
+    if name in ITEM_SEGMENTS:
+        amend_by_layout(envelope, profile, layout, ITEM_SEGMENTS[name])
     return _FAMILIES[name](envelope)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from streams.state import StateUnreadableError
-from topology.cli import hub, ingest, migrate, read, reference, schemas, simulate, topics, verify
+from topology.cli import hub, ingest, migrate, profile, read, reference, schemas, simulate, topics, verify
 from topology.collector import collect_seldom
 from topology.errors import HubError
 
@@ -29,6 +29,11 @@ quarantine_app.callback()(read.quarantine)
 quarantine_app.command("replay")(ingest.quarantine_replay)
 app.add_typer(reference_app, name="reference")
 app.add_typer(quarantine_app, name="quarantine")
+profile_app = typer.Typer(help="Profiles: how sources of HL7 v2 write what they mean.", no_args_is_help=True)
+profile_app.command("list")(profile.list_profiles)
+profile_app.command("test")(profile.try_profile)
+profile_app.command("learn")(profile.learn_profile)
+app.add_typer(profile_app, name="profile")
 topics_app = typer.Typer(help="The topics a hub needs on Kafka.", no_args_is_help=True)
 topics_app.command("plan")(topics.plan)
 topics_app.command("apply")(topics.apply)

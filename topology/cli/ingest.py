@@ -16,6 +16,7 @@ import typer
 
 from connectors.files.folder import Skipped
 from connectors.files.messages import messages_of
+from connectors.hl7.profiles.shipped import STANDARD
 from schemas.raw import RawMessage, to_capture_line
 from topology.access import ApiAccess, FolderAccess, open_access
 from topology.cli.options import DEFAULT_DATA, AsJson, Data, SiteFilter
@@ -44,6 +45,7 @@ def ingest(
     data: Data = DEFAULT_DATA,
     format_: Annotated[Format, typer.Option("--format", help="What the files hold.")] = Format.AUTO,
     site: Annotated[str | None, typer.Option("--site", help="Site of messages whose facility is not known.")] = None,
+    profile: Annotated[str, typer.Option("--profile", help="Profile of the HL7 v2 messages' source (docs/hl7.md).")] = STANDARD,
     as_json: AsJson = False,
 ) -> None:
     """Read files, follow every item to its end, and say how it ended."""
@@ -51,13 +53,18 @@ def ingest(
     if missing:
         msg = f"there is no {', '.join(missing)}"
         raise InputRefusedError(msg)
-    messages = messages_of(paths, format=format_.value, site=site, now=datetime.now(UTC))
+    messages = messages_of(paths, format=format_.value, site=site, now=datetime.now(UTC), profile=profile)
     with open_access(data, create=True) as hub:
         _report(hub, messages, as_json=as_json)
 
 
 def quarantine_replay(
-    data: Data = DEFAULT_DATA, site: SiteFilter = None, as_json: AsJson = False
+    data: Data = DEFAULT_DATA,
+    site: SiteFilter = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Read it by this profile; else by the one it came under.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send what is quarantined through again, after a fix. It is stored anew; duplicates are recognised."""
     with open_access(data) as hub:
@@ -65,10 +72,10 @@ def quarantine_replay(
             msg = "stop the hub first: a replay opens the folder itself"
             raise InputRefusedError(msg)
         rows = hub.hub.views.quarantine(site=site, with_body=True) if hub.hub.project() >= 0 else []
-        _report(hub, _again(rows), as_json=as_json)
+        _report(hub, _again(rows, profile), as_json=as_json)
 
 
-def _again(rows: Iterable[dict[str, Any]]) -> Iterator[RawMessage]:
+def _again(rows: Iterable[dict[str, Any]], profile: str | None) -> Iterator[RawMessage]:
     """Quarantined messages as they came, each once however many of its items were quarantined."""
     seen: set[tuple[int, int]] = set()
     for row in rows:
@@ -78,7 +85,7 @@ def _again(rows: Iterable[dict[str, Any]]) -> Iterator[RawMessage]:
         seen.add(place)
         yield RawMessage(
             body=base64.b64decode(row["body_base64"]), source=row["source"], connector="replay", content_type=row["content_type"],
-            received_at=datetime.now(UTC), profile=row["profile"] or "standard", site=row["site"], name=row["name"],
+            received_at=datetime.now(UTC), profile=profile or row["profile"] or STANDARD, site=row["site"], name=row["name"],
         )  # fmt: skip
 
 

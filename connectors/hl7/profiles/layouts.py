@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connectors.hl7.envelope import Envelope
+from connectors.hl7.er7 import Message
 from connectors.hl7.fields import FieldError
 from connectors.hl7.identity import content, reversal_key
 from connectors.hl7.paths import PATHS
@@ -41,14 +42,15 @@ def layout_for(envelope: Envelope, layouts: tuple[Layout, ...]) -> Layout | None
     None when none does, or when the layout meant leaves out a cabinet's own segments: they may state a movement.
     """
     for layout in layouts:
-        if _meant(envelope, layout):
+        if meant(envelope.message, layout):
             return None if layout.leaves_out(envelope.message) else layout
     return None
 
 
-def _meant(envelope: Envelope, layout: Layout) -> bool:
+def meant(message: Message, layout: Layout) -> bool:
+    """Whether all conditions of a layout hold in every segment they look at."""
     for path, pattern in layout.conditions:
-        segments = envelope.message.segments(PATHS[path].segment)
+        segments = message.segments(PATHS[path].segment)
         if not segments:
             return False
         if not all(pattern.fullmatch(segment.value(relative(path))[:_PATTERN_TEXT_MAX]) for segment in segments):
