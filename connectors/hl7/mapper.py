@@ -59,7 +59,14 @@ def map_hl7(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequen
             results.append(profile)
         else:
             map_member(read_member, message, ref, context, profile, results)
+    results.extend(_miscounted(problem) for problem in batch.problems)
     return results
+
+
+def _miscounted(problem: str) -> Refused:
+    """An item of its own for a batch whose trailer counts otherwise: a message may be missing, and only a person can find out."""
+    reason = f"{problem}: what came was taken, each message for itself; ask the sender for the rest"
+    return Refused(code="batch_count", reason=reason)
 
 
 def _profile(name: str, context: MappingContext) -> Compiled | Refused:

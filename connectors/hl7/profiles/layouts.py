@@ -155,7 +155,7 @@ def _effect(layout: Layout, scope: Scope) -> Effect:
     effect = layout.codes.get(code.upper()) if code else (kind_map.absent if kind_map else None)
     if effect is None:
         shown = f"{kind_map.path if kind_map else 'the code'} is {code[:20]!r}"
-        raise FieldError("unknown_code", f"{shown}, which the profile gives no meaning: add it to its codes")
+        raise FieldError("unknown_transaction_code", f"{shown}, which the profile gives no meaning: add it to its codes")
     for rule in layout.map.texts or ():
         if _speaks(rule, effect, scope):
             changes = {"no_effect": rule.effect.no_effect, "kind": rule.effect.kind, "pocket": rule.effect.pocket,

@@ -61,7 +61,7 @@ def test_money_alone_moves_nothing(type_: str) -> None:
 def test_a_charge_of_an_unknown_type_is_kept() -> None:
     refused = mapped(dft(ft1(f6="85.00")))[0]
     assert isinstance(refused, Refused)
-    assert (refused.code, "FT1-6 is '85.00'" in refused.reason) == ("unknown_code", True)
+    assert (refused.code, "FT1-6 is '85.00'" in refused.reason) == ("unknown_transaction_code", True)
 
 
 def test_a_charge_with_a_cabinet_segment_needs_a_profile() -> None:

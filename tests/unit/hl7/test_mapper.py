@@ -125,17 +125,26 @@ ADT = body(header("ADT^A01", control="C9"), PID, PV1)
 
 
 def test_a_batch_gives_the_sum_of_its_members_numbered_through() -> None:
-    results = mapped(BHS + ras(rxa(), rxa(f2="2")) + ADT + rds(rxd(), rxd(f1="2")) + BTS)
+    results = mapped(BHS + ras(rxa(), rxa(f2="2")) + ADT + rds(rxd(), rxd(f1="2")) + b"BTS|3\r")
     assert [type(result) for result in results] == [StockEvent] * 5
     assert [result.raw.index for result in results if isinstance(result, StockEvent)] == [0, 1, 2, 3, 4]
     assert {result.raw.offset for result in results if isinstance(result, StockEvent)} == {77}
 
 
 def test_a_bad_member_is_refused_and_the_others_go_on() -> None:
-    results = mapped(BHS + ADT + b"MSH|^~\r" + ras(rxa()) + BTS)
+    results = mapped(BHS + ADT + b"MSH|^~\r" + ras(rxa()) + b"BTS|3\r")
     assert [type(result) for result in results] == [StockEvent, Refused, StockEvent]
     assert isinstance(results[2], StockEvent)
     assert results[2].raw.index == 2
+
+
+@pytest.mark.parametrize(("trailer", "what"), [(b"BTS|3\r", "declares 3 messages, 2 came"), (b"FTS|2\r", "declares 2 batches")])
+def test_a_trailer_that_counts_otherwise_is_an_item_of_its_own(trailer: bytes, what: str) -> None:
+    """A message may be missing: the ones that came go on, and a person is told."""
+    *came, told = mapped(b"FHS|^~\\&|A\r" + BHS + ADT + ras(rxa()) + trailer)
+    assert [type(result) for result in came] == [StockEvent, StockEvent]
+    assert isinstance(told, Refused)
+    assert (told.code, what in told.reason) == ("batch_count", True)
 
 
 def test_the_same_member_has_the_same_key_alone_and_in_a_batch() -> None:

@@ -120,7 +120,7 @@ def test_return_and_patient_bins_are_pockets_of_their_own() -> None:
 def test_a_code_nobody_named_is_kept_and_the_others_go_on() -> None:
     results = mapped(oms(zpm("V", "1"), zpm("Q", "1", at=at(9))), profile="vista-oms")
     assert isinstance(results[1], Refused)
-    assert results[1].code == "unknown_code"
+    assert results[1].code == "unknown_transaction_code"
     assert "ZPM-1 is 'Q'" in results[1].reason
 
 
