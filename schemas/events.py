@@ -22,6 +22,14 @@ QUANTITY_MAX: Final = Decimal(10_000_000)
 
 
 @contract
+class PatientMerge:
+    """Two identifiers of one patient, as keyed hashes: `merged` is not used any more, `into` stands for both."""
+
+    merged: str
+    into: str
+
+
+@contract
 class StockEvent:
     """One item of one message, in the sender's words. Instants are UTC; quantities are as stated, never converted.
 
@@ -57,6 +65,7 @@ class StockEvent:
     control_id: Annotated[str | None, Field(description="the message's own id (MSH-10, Bundle.id)")] = None
     order_id: str | None = None
     patient: Annotated[str | None, Field(description="keyed hash of the patient identifier")] = None
+    merges: Annotated[tuple[PatientMerge, ...], Field(description="patients that are one from now on")] = ()
     actor: str | None = None
     witness: str | None = None
     begin_count: Annotated[Decimal | None, Field(description="what the pocket held before, in `unit`")] = None

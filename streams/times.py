@@ -53,3 +53,9 @@ def iso_date(text: str) -> date:
 def local_date(us: int, zone_name: str) -> date:
     """The site's calendar date of an instant."""
     return from_us(us).astimezone(zone(zone_name)).date()
+
+
+def came_twice(instant: datetime, zone_name: str) -> bool:
+    """Whether the local time of an instant stood on the clock twice that day (end of daylight saving time)."""
+    local = instant.astimezone(zone(zone_name))
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()

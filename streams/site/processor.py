@@ -18,6 +18,7 @@ from streams.contract import describe
 from streams.ledger.model import CardKey
 from streams.site import (
     authority,
+    clockfold,
     controlled,
     countback,
     demand,
@@ -132,6 +133,7 @@ class SiteProcessor:
         work = ledger.Work(event, resolved.item, resolved.product, place, other, quantity, begin)
         touched = [*touched, *ledger.post(desk, work)]
         controlled.check(desk, event, resolved.item, place)
+        clockfold.check(desk, event, resolved.item, place)
         demand.note(desk, (event.site, place, resolved.item.id), event.kind, quantity, to_us(event.occurred))
         self._accept(desk, event, "posted", f"{event.kind} of {quantity} {resolved.item.base_unit} at {place}", was)
         desk.count(event.site, "posted")

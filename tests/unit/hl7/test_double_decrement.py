@@ -106,3 +106,21 @@ def test_every_message_says_why_it_moved_nothing() -> None:
 
 def test_an_order_never_moves_stock_however_often_it_comes() -> None:
     assert all(event.kind == "order" for event in events(rde()))
+
+
+def reported(version: str = "2.5.1") -> tuple[bytes, bytes]:
+    """One transaction twice: the cabinet's own message, and the charge that carries its ZPM."""
+    zpm_segment = zpm("V", "2", f8="10", at="20260601100000")
+    charge_segment = segment("FT1", {1: "1", 2: "T9", 4: "20260601100000", 6: "CHARGE", 7: "amox-1^Amoxicillin 250 mg", 10: "2"})
+    return oms(zpm_segment, version=version), message("DFT^P03", charge_segment, zpm_segment)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_same_transaction_as_zpm_and_as_charge_posts_once_whichever_comes_first(first: int) -> None:
+    cabinet = Cabinet()
+    cabinet.take(COUNT)
+    both = list(zip(reported(), ("vista-oms", "vista-dft"), strict=True))
+    for one, profile in (both[first], both[1 - first]):
+        cabinet.take(one, profile)
+    assert cabinet.on_hand() == 8
+    assert [one.outcome for one in cabinet.site.all(OUTCOMES)] == ["accepted", "accepted", "duplicate"]

@@ -75,14 +75,14 @@ def test_a_charge_with_a_cabinet_segment_needs_a_profile() -> None:
     [("D", "vend"), ("V", "vend"), ("CHARGE", "vend"), ("R", "return"), ("CREDIT", "return"), ("W", "waste")],
 )
 def test_charges_that_are_removals(type_: str, kind: str) -> None:
-    """PSDFT1: FT1-6 type, FT1-7 drug, FT1-10 amount, FT1-20 nurse, witness in ZPM-15."""
+    """PSDFT1: FT1-6 type, FT1-7 drug, FT1-10 amount, FT1-20 nurse, witness in ZPM-15 (layout of version 2.3)."""
     zpm = segment("ZPM", {1: "V", 2: "SYS1", 3: "ICU-CAB1", 4: "d1", 5: "p1", 15: "NURSE,BOB"})
     charge = ft1(f6=type_, f7="amox-1^AMOXICILLIN 250", f29="", f43="")
-    event = events(dft(charge, zpm), profile="vista-dft")[0]
+    event = events(dft(charge, zpm).replace(b"|2.5.1", b"|2.3"), profile="vista-dft")[0]
     assert (event.kind, event.feed, event.quantity, event.unit) == (kind, Feed.CABINET, Decimal(2), "each")
     assert (event.location_codes[0], event.pocket, event.witness, event.actor) == ("ICU-CAB1", "d1/p1", "NURSE,BOB", "N1")
     without = events(dft(charge), profile="vista-dft")[0]
-    assert without.location_codes[0] == "ICU^12^A"
+    assert without.location_codes[0] == "5SOUTH"
 
 
 # ---- OMS ---------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from schemas.codes import Code
-from schemas.events import StockEvent
+from schemas.events import PatientMerge, StockEvent
 from schemas.kinds import STOCK_KINDS, EventKind, Feed
 from schemas.mapping import NoEffect, Refused
-from tests.unit.hl7.support import ORC, PID, PV1, body, events, header, mapped, rxa, segment
+from schemas.profile import PROFILE
+from tests.unit.hl7.support import ORC, PID, PV1, Hub, body, events, header, mapped, ras, rxa, segment
 
 RXE = segment("RXE", {2: "1049630^Acetaminophen^RXN", 3: "2", 5: "TAB^tablet", 10: "20", 11: "TAB^tablet"})
 
@@ -126,3 +127,54 @@ def test_an_impossible_event_time_of_a_census_message_is_refused() -> None:
     (result,) = mapped(body(header("ADT^A01"), "EVN|A01|01/15/2026", PID))
     assert isinstance(result, Refused)
     assert result.code == "bad_time"
+
+
+# ---- merges ------------------------------------------------------------------------------------------------------
+
+
+def merge(merged: str, into: str) -> PatientMerge:
+    return PatientMerge(merged=f"hash({merged},NORTH)", into=f"hash({into},NORTH)")
+
+
+@pytest.mark.parametrize("trigger", ["A18", "A34", "A40", "A43", "A47"])
+def test_a_merge_names_both_patients(trigger: str) -> None:
+    (event,) = events(body(header(f"ADT^{trigger}"), "EVN||20260601", PID, "MRG|MRN900^^^NORTH^MR"))
+    assert (event.kind, event.patient, event.merges) == ("census", "hash(MRN1001,NORTH)", (merge("MRN900", "MRN1001"),))
+
+
+def test_several_merges_of_one_message_keep_their_own_patients() -> None:
+    second = PID.replace("MRN1001", "MRN2002")
+    (event,) = events(body(header("ADT^A40"), "EVN||20260601", PID, "MRG|M1^^^NORTH", second, "MRG|M2^^^NORTH"))
+    assert event.merges == (merge("M1", "MRN1001"), merge("M2", "MRN2002"))
+
+
+def test_an_admission_merges_nobody() -> None:
+    (event,) = events(body(header("ADT^A01"), "EVN||20260601", PID))
+    assert event.merges == ()
+
+
+# ---- whom a message is meant for ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("receivers", "posts"),
+    [(["WARDSTOCK"], True), (["wardstock|hub"], True), (["PHARMACY"], False), (["WARDSTOCK|OTHER"], False), ([], True)],
+)
+def test_messages_to_another_receiver_never_post(receivers: list[str], posts: bool) -> None:
+    """The message says MSH-5 WARDSTOCK, MSH-6 HUB."""
+    hub = Hub(PROFILE.validate({"profile": "mine", "title": "Mine", "base": "standard", "receivers": receivers}))
+    (event,) = events(ras(rxa()), profile="mine", hub=hub)
+    assert (event.no_effect is None) is posts
+    assert posts or "addressed to WARDSTOCK (MSH-5)" in (event.no_effect or "")
+
+
+@pytest.mark.parametrize(("code", "test"), [("P", False), ("", False), ("T", True), ("D", True), ("X", True)])
+def test_only_production_traffic_posts(code: str, test: bool) -> None:
+    (event,) = events(ras(rxa(), processing=code))
+    assert event.test is test
+
+
+def test_a_profile_may_call_another_code_production() -> None:
+    hub = Hub(PROFILE.validate({"profile": "mine", "title": "Mine", "base": "standard", "production": ["P", "D"]}))
+    assert not events(ras(rxa(), processing="D"), profile="mine", hub=hub)[0].test
+    assert events(ras(rxa(), processing="T"), profile="mine", hub=hub)[0].test
