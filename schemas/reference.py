@@ -182,6 +182,16 @@ class RecallNotice:
     released: Annotated[str | None, Field(description="authority that released it")] = None
 
 
+@contract
+class FeedWatch:
+    """A feed that must not fall silent. `locations` are the places whose balances are stale while it is; none means all."""
+
+    site: Id
+    source: Annotated[Name, Field(description="the feed's source, as raw messages and outcomes name it")]
+    silent_after_minutes: Annotated[int, Field(ge=1, le=43_200, description="how long it may say nothing")]
+    locations: tuple[Path, ...] = ()
+
+
 class ReferenceKind:
     """One kind of reference record: its name, codec, and the fields that make its id."""
 
@@ -214,6 +224,7 @@ REFERENCE_KINDS: Final[dict[str, ReferenceKind]] = {
         ReferenceKind("approval_rule", ApprovalRule, "id"),
         ReferenceKind("recall", RecallNotice, "id"),
         ReferenceKind("profile", Profile, "profile"),
+        ReferenceKind("feed_watch", FeedWatch, "site", "source"),
     )
 }
 """Every kind of reference record, in the order in which a file of one may refer to another."""

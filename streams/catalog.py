@@ -14,6 +14,7 @@ from schemas.reference import (
     REFERENCE_KINDS,
     ApprovalRule,
     ConsumptionRule,
+    FeedWatch,
     Item,
     Location,
     ParPolicy,
@@ -60,10 +61,12 @@ class Catalog:
         self._facilities: Table[str] = state.table(FACILITIES)
         self._item_products: Table[tuple[str, ...]] = state.table(ITEM_PRODUCTS)
         self._governing: dict[tuple[str, str], Location | None] = {}
+        self._watches: dict[tuple[str, str], FeedWatch | None] = {}
 
     def forget(self) -> None:
         """Drop what was remembered between lookups."""
         self._governing.clear()
+        self._watches.clear()
 
     # ---- lookups -----------------------------------------------------------------------------------------------
 
@@ -75,6 +78,15 @@ class Catalog:
         """The site that a facility code names."""
         site = self._facilities.get((code.strip().upper(),))
         return None if site is None else self.site(site)
+
+    def feed_watch(self, site: str, source: str) -> FeedWatch | None:
+        """How long a feed of a site may be silent; None when nobody watches it."""
+        key = (site, source)
+        if key not in self._watches:
+            if len(self._watches) > GOVERNING_MAX:
+                self._watches.clear()
+            self._watches[key] = self._tables["feed_watch"].get(key)
+        return self._watches[key]
 
     def profile(self, profile: str) -> Profile | None:
         """A profile of HL7 v2 sources by id."""

@@ -18,6 +18,7 @@ from sinks.sql import summaries, tables
 from sinks.sql.engine import open_engine
 from sinks.sql.expiry import expiring_query
 from sinks.sql.filters import at_place, contains, item_name, shown, touches_place
+from sinks.sql.staleness import mark_stale
 from sinks.sql.tables import ALERTS, BALANCES, CASES, COMMANDS, HOLDS, KPIS, MOVEMENTS, OUTCOMES, POSITIONS, QUARANTINE, REFERENCE
 
 State = Literal["open", "all", "decision"]
@@ -52,6 +53,11 @@ class Views:
         with self.engine.connect() as connection:
             return [shown(row) for row in connection.execute(statement.limit(limit)).mappings()]
 
+    def _marked(self, statement: sa.Select[Any], limit: int | None) -> list[Row]:
+        """Rows of places, those that are stale marked."""
+        with self.engine.connect() as connection:
+            return mark_stale(connection, [shown(row) for row in connection.execute(statement.limit(limit)).mappings()])
+
     def _documents(self, statement: sa.Select[Any], limit: int | None) -> list[Row]:
         with self.engine.connect() as connection:
             return [msgspec.json.decode(text) for text in connection.execute(statement.limit(limit)).scalars()]
@@ -71,8 +77,11 @@ class Views:
     # ---- stock ------------------------------------------------------------------------------------------------------
 
     def stock(self, *, limit: int | None = None, **filters: str | None) -> list[Row]:
-        """On hand by place, product, lot, expiry and status. Filters: site, item, location (and below), lot, product."""
-        return self._rows(_stock(**filters), limit)
+        """On hand by place, product, lot, expiry and status. Filters: site, item, location (and below), lot, product.
+
+        Rows of places whose feed is silent have `stale_since`.
+        """
+        return self._marked(_stock(**filters), limit)
 
     def positions(
         self,
@@ -87,12 +96,13 @@ class Views:
     ) -> list[Row]:
         """Items at places, with the item's name. `order` is one of `POSITION_ORDERS`; unknown values stand last either way.
 
+        Rows of places whose feed is silent have `stale_since`.
         Raises `KeyError` for another order.
         """
         key = _POSITION_ORDERS[order]
         statement = _positions(site=site, item=item, location=location, search=search).order_by(None)
         first = (key.desc() if descending else key.asc()).nulls_last()
-        return self._rows(statement.order_by(first, POSITIONS.c.site, POSITIONS.c.item, POSITIONS.c.location), limit)
+        return self._marked(statement.order_by(first, POSITIONS.c.site, POSITIONS.c.item, POSITIONS.c.location), limit)
 
     def expiring(
         self,

@@ -23,7 +23,7 @@ from streams.contract import raw_key
 from streams.ledger.book import Book
 from streams.ledger.model import CardKey, LotFacts, LotId, OrderKey, is_blocked
 from streams.site import tables
-from streams.site.tables import Demand, Held, Need, Seen, SourceState, Timer, Version
+from streams.site.tables import Demand, FeedState, Held, Need, Seen, SourceState, Timer, Version
 from streams.state import State, Table
 from streams.times import from_us, iso_date
 
@@ -53,6 +53,7 @@ class Desk:
         self.accounts: Table[int] = state.table(tables.ACCOUNTS)
         self.clock: Table[int] = state.table(tables.CLOCK)
         self.sources: Table[SourceState] = state.table(tables.SOURCES)
+        self.feeds: Table[FeedState] = state.table(tables.FEEDS)
         self.changed: Table[int] = state.table(tables.CHANGED)
         self.corrections: Table[int] = state.table(tables.CORRECTIONS)
         self.versions: Table[Version] = state.table(tables.VERSIONS)

@@ -30,6 +30,7 @@ from streams.site import (
     orders,
     par,
     recall,
+    silence,
     timers,
     versions,
 )
@@ -82,6 +83,7 @@ class SiteProcessor:
 
     def _stock_event(self, desk: Desk, event: StockEvent) -> None:
         desk.count(event.site, "items")
+        silence.heard(desk, event.site, event.source, to_us(event.received_at))
         if event.test:
             # Test traffic claims no business key: the real fact may come later under the same one.
             self._apply(desk, event, was=desk.was)
@@ -187,6 +189,7 @@ class SiteProcessor:
         at = to_us(mark.complete_to)
         if held is None or at > held.complete_to_us:
             desk.sources.put((mark.site, mark.source), SourceState(at))
+        silence.heard(desk, mark.site, mark.source, at)
 
     def _reference(self, desk: Desk, change: ReferenceChange) -> None:
         before = desk.catalog.record(change) if change.kind in REFERENCE_KINDS else None
@@ -197,6 +200,12 @@ class SiteProcessor:
             touched.extend(recall.apply(desk, desk.catalog.record(change)))
         if change.kind == "par_policy":
             touched.extend(self._policy_changed(desk, change, before))
+        if change.kind == "feed_watch":
+            site, source = change.id.split("|")
+            if change.record is None:
+                silence.ended(desk, site, source)
+            else:
+                silence.watch(desk, site, source)
         for held in holds.released_by(desk, change, before):
             self._release(desk, held)
         self._settle(desk, touched)

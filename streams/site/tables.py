@@ -82,6 +82,13 @@ class SourceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     complete_to_us: int
 
 
+class FeedState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """When a watched feed was last heard (µs; 0: never), and whether it is silent."""
+
+    heard_us: int
+    silent: bool = False
+
+
 SEEN: Final = TableSpec("seen", Seen)
 HELD: Final = TableSpec("held", Held)
 WAITING: Final = TableSpec("waiting", int)
@@ -96,11 +103,12 @@ COUNTERS: Final = TableSpec("counters", int)
 ACCOUNTS: Final = TableSpec("accounts", int)
 CLOCK: Final = TableSpec("clock", int)
 SOURCES: Final = TableSpec("sources", SourceState)
+FEEDS: Final = TableSpec("feeds", FeedState)
 CHANGED: Final = TableSpec("changed", int)
 VERSIONS: Final = TableSpec("versions", Version)
 CORRECTIONS: Final = TableSpec("corrections", int)
 
 SITE_TABLES: Final = (
     *CATALOG_TABLES, *LEDGER_TABLES, SEEN, HELD, WAITING, TIMERS, NEEDS, COMMANDS_TABLE, CASES_TABLE, LOT_PLACES, LOT_PRODUCTS,
-    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, CHANGED, CORRECTIONS, VERSIONS,
+    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS,
 )  # fmt: skip

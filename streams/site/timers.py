@@ -10,7 +10,7 @@ from typing import Final
 from schemas.reference import Site
 from streams.contract import describe
 from streams.ledger.model import CardKey, LotId
-from streams.site import countback, ledger, lots
+from streams.site import countback, ledger, lots, silence
 from streams.site.desk import TIMER_PENDING, Desk
 from streams.site.tables import Timer
 from streams.times import iso_date
@@ -64,6 +64,9 @@ def _fire(desk: Desk, due_us: int, timer: Timer) -> list[CardKey]:
             return []
         case "count":
             countback.check(desk, timer)
+            return []
+        case "silence":
+            silence.look(desk, timer)
             return []
         case "need":
             site, location, item_id = timer.subject

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
 
 from schemas import topics
+from schemas.codec import encode
+from schemas.keys import encode_key
 from schemas.kinds import CommandState, Outcome, Urgency
-from schemas.records import Alert, Kpi
+from schemas.log import LogRecord
+from schemas.records import Alert, Case, Kpi
 from sinks.sql import Projection, Views
 from sinks.sql.views import POSITION_ORDERS
 from tests.browser.hospital import ITEMS, NOW, PLACES, SITES, SPECIAL, Log, network
@@ -295,3 +299,26 @@ def test_constrained_means_at_or_below_critical_whatever_is_due() -> None:
     written.apply([log.position("s", "main", "VANC1G", 0)])
     summary = views.network_summary()[0]
     assert (summary["positions"], summary["usable"], summary["constrained"]) == (4, 2, 2)
+
+
+def silent_feed(locations: list[str], state: str = "open") -> LogRecord:
+    """The case that a silent feed opens."""
+    case = Case(
+        case_id="c1", site="s", kind="feed_silent", state=state, text="silent", opened_at=NOW, updated_at=NOW,
+        facts={"source": "mllp", "since": "2026-03-01T00:00:00+00:00", "locations": locations},
+    )  # fmt: skip
+    return LogRecord(topics.CASES, 0, 900, encode_key(("s", "c1")), encode(case), (("ce_type", "Case"),))
+
+
+@pytest.mark.parametrize(
+    ("locations", "stale"), [(["main"], ["main", "main/fridge"]), ([], ["main", "main/fridge", "main2"]), (["icu"], [])]
+)
+def test_balances_of_a_silent_feed_are_stale(locations: list[str], stale: list[str]) -> None:
+    log, written, views = empty()
+    for location in ("main", "main/fridge", "main2"):
+        written.apply([log.balance("s", location, "HEP5000", "L", 1, None), log.position("s", location, "HEP5000", 1)])
+    written.apply([silent_feed(locations)])
+    for rows in (views.stock(), views.positions()):
+        assert [row["location"] for row in rows if row.get("stale_since") == "2026-03-01T00:00:00+00:00"] == stale
+    written.apply([msgspec.structs.replace(silent_feed(locations, "closed"), offset=901)])
+    assert not any("stale_since" in row for row in views.stock())

@@ -21,6 +21,8 @@ def _show(
 ) -> None:
     with open_access(data) as hub:
         rows = hub.query(view, **filters)
+    if any("stale_since" in row for row in rows):
+        columns = (*columns, "stale_since")
     print_rows(rows, columns, as_json=as_json, empty=empty)
 
 

@@ -10,6 +10,7 @@ from schemas.kinds import CommandKind
 from schemas.reference import (
     REFERENCE_KINDS,
     ConsumptionRule,
+    FeedWatch,
     Item,
     Location,
     ParPolicy,
@@ -106,6 +107,8 @@ def _names_of_places(placed: Sequence[Placed]) -> Iterator[Problem]:
 
 def _references(record: object, ids: Ids) -> Iterator[tuple[str, str]]:
     """Ids that nothing has."""
+    if isinstance(record, FeedWatch):
+        yield from _watched_places(record, ids)
     if isinstance(record, (Location, ParPolicy, ConsumptionRule)) and record.site not in ids.get("site", ()):
         yield "site", f"site {record.site} is not known"
         return
@@ -125,6 +128,15 @@ def _references(record: object, ids: Ids) -> Iterator[tuple[str, str]]:
         yield from _missing("products", "product", record.products, ids)
     if isinstance(record, Role):
         yield from _missing("sites", "site", record.sites, ids)
+
+
+def _watched_places(record: FeedWatch, ids: Ids) -> Iterator[tuple[str, str]]:
+    if record.site not in ids.get("site", ()):
+        yield "site", f"site {record.site} is not known"
+        return
+    for path in record.locations:
+        if not _is_place(record.site, path, ids):
+            yield "locations", f"{path} neither is nor lies below a location of site {record.site}"
 
 
 def _missing(field: str, kind: str, wanted: Sequence[str], ids: Ids) -> Iterator[tuple[str, str]]:

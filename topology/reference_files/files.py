@@ -24,7 +24,8 @@ def kind_of(name: str) -> str | None:
 
 
 def _spellings(kind: str) -> tuple[str, ...]:
-    return (kind, f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s")
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}es" if kind.endswith("ch") else f"{kind}s"
+    return (kind, plural)
 
 
 def files_of(paths: Sequence[Path], problems: list[Problem]) -> list[Path]:
