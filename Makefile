@@ -7,7 +7,7 @@ FAULTS ?= 20
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-kafka simulate crash chaos lock clean
+.PHONY: help setup run test check bench bench-kafka simulate crash chaos fuzz lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -46,6 +46,9 @@ crash: setup  ## the long crash simulation: make crash SEEDS=10000
 
 chaos: setup  ## faults of every kind on three real brokers: make chaos FAULTS=100
 	WARDSTOCK_CHAOS_FAULTS=$(FAULTS) $(BIN)/python -m pytest -q -s tests/kafka/test_hub.py
+
+fuzz: setup  ## a million mutated HL7 v2 messages over all cores
+	$(BIN)/python -m tests.fuzz
 
 lock: setup  ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
+from connectors.hl7.charset import codecs_of, name_of
 from connectors.hl7.delimiters import STANDARD, escape
 from connectors.hl7.er7 import Message
 
@@ -36,7 +37,7 @@ def build_ack(received: Message | None, code: AckCode, control_id: str, at: date
     header = ["MSH", delimiters.encoding or STANDARD.encoding, sent("MSH-5") or _APPLICATION, sent("MSH-6")]
     header += [sent("MSH-3"), sent("MSH-4"), at.strftime("%Y%m%d%H%M%S+0000"), "", kind, control_id]
     header += [sent("MSH-11") or "P", version]
-    charset = sent("MSH-18")
+    charset = _charset(received) if received else ""
     if charset:
         header += ["", "", "", "", "", charset]
     segments = [header, ["MSA", code, sent("MSH-10")]]
@@ -44,6 +45,14 @@ def build_ack(received: Message | None, code: AckCode, control_id: str, at: date
         segments.append(_error(escape(error, delimiters), version, component, delimiters.subcomponent))
     text = "".join(separator.join(segment) + "\r" for segment in segments)
     return text.encode(received.charset if received else _PLAIN, "replace")
+
+
+def _charset(received: Message) -> str:
+    """What to declare in MSH-18: what the sender declares, unless its message was not written in it."""
+    declared = received.raw("MSH-18")
+    if not declared or not received.syntax.charset:
+        return declared
+    return declared if received.charset in codecs_of(declared) else name_of(received.charset)
 
 
 def _error(text: str, version: str, component: str, subcomponent: str) -> list[str]:

@@ -15,6 +15,7 @@ FALLBACK: Final = "latin-1"
 """Reads any byte, so that decoding can't fail."""
 
 _UNDECLARED: Final = "utf-8"
+_SINGLE_BYTE: Final = ("iso8859", "cp125")
 _ESCAPE_BYTE: Final = b"\x1b"
 _HEADER_BYTES_MAX: Final = 4096
 """MSH-18 is looked for in this many bytes of the header."""
@@ -47,6 +48,8 @@ _TABLE_0211: Final[dict[str, str]] = {
     "UTF8": "utf-8",
     "WINDOWS-1252": "cp1252",
 }
+_CURRENT: Final = ("8859/", "ISO IR87", "ISO IR13", "GB 18030-2000", "KS X 1001", "BIG-5", "UNICODE UTF-", "WINDOWS")
+"""Names to write, of those that are read."""
 _LOOKUP: Final = {re.sub(r"[\s_]", "", name): codec for name, codec in _TABLE_0211.items()}
 
 
@@ -55,8 +58,16 @@ def codec_of(declared: str) -> str:
     return _LOOKUP.get(re.sub(r"[\s_]", "", declared).upper(), "")
 
 
-def decode(data: bytes) -> tuple[str, str]:
-    """The text of a message without its byte order mark, and the codec that reads it. Never fails."""
+def decode(data: bytes, stated: str | None = None) -> tuple[str, str]:
+    """The text of a message without its byte order mark, and the codec that reads it. Never fails.
+
+    `stated` is a codec that is tried before anything the message says of itself.
+    """
+    if stated is not None:
+        try:
+            return data.decode(stated).lstrip("\ufeff"), stated
+        except (UnicodeError, LookupError):
+            pass
     if data.isascii() and _ESCAPE_BYTE not in data and b"\x00" not in data:
         return data.decode("ascii"), ""
     if data.startswith(codecs.BOM_UTF8):
@@ -64,7 +75,11 @@ def decode(data: bytes) -> tuple[str, str]:
     for mark, codec in _MARKS:
         if data.startswith(mark):
             return _first_that_reads(data, codec)
-    return _first_that_reads(data, *_declared(data), _UNDECLARED)
+    declared = _declared(data)
+    if declared and declared[0].startswith(_SINGLE_BYTE):
+        # Latin letters that happen to be valid UTF-8 are rare: a feed that declares Latin-1 and sends UTF-8 is read as UTF-8.
+        declared.insert(0, _UNDECLARED)
+    return _first_that_reads(data, *declared, _UNDECLARED)
 
 
 def _first_that_reads(data: bytes, *candidates: str) -> tuple[str, str]:
@@ -86,6 +101,15 @@ def _declared(data: bytes) -> list[str]:
     fields = header.split(data[start + 3 : start + 4])
     if len(fields) < 18:
         return []
-    names = re.split(r"[~^]", fields[17].decode(FALLBACK))
-    found = [codec_of(name) for name in reversed(names)]
-    return [codec for codec in found if codec and codec not in ("utf-16", "utf-32")]
+    return [codec for codec in codecs_of(fields[17].decode(FALLBACK)) if codec not in ("utf-16", "utf-32")]
+
+
+def codecs_of(declared: str) -> list[str]:
+    """The Python codecs that MSH-18's repetitions name, the most capable (last declared) first."""
+    found = [codec_of(name) for name in reversed(re.split(r"[~^]", declared))]
+    return [codec for codec in found if codec]
+
+
+def name_of(codec: str) -> str:
+    """The table 0211 name of a Python codec; "" when it has none."""
+    return next((name for name, known in _TABLE_0211.items() if known == codec and name.startswith(_CURRENT)), "")

@@ -3,26 +3,25 @@
 It splits the message into segments and fields once and goes deeper only where asked. It owns reading and nothing else: it knows
 no message structure, changes no byte (`bytes(message)` is what came in) and judges no content.
 Source: HL7 v2.8.2 chapter 2 (§2.5 to §2.8). Line ends may be CR, LF, CRLF or mixed; a line that is no segment (three capitals or
-digits and the field separator) belongs to the field before it.
+digits and the field separator) belongs to the field before it. Further departures are in `connectors/hl7/repair.py`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 
 from connectors.hl7.charset import codec_of, decode
 from connectors.hl7.delimiters import STANDARD, Delimiters, delimiters_of
 from connectors.hl7.paths import PATHS
+from connectors.hl7.repair import as_segment, is_name, unfolded
 from connectors.hl7.syntax import PLAIN, Syntax, syntax_of
 
 _STANDARD_HEADER: Final = "MSH|^~\\&|"
 _SKIPPED_BEFORE_HEADER: Final = "\ufeff\x0b \t\r\n"
 _END_OF_BLOCK: Final = "\x1c"
 _LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
-_NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 Row = list[str]
 
@@ -34,12 +33,6 @@ class Er7Error(ValueError):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-
-
-@lru_cache(maxsize=4096)
-def _is_name(name: str) -> bool:
-    """Whether three characters are a segment name. Callers check the length first, so that the cache holds short texts only."""
-    return _NAME.fullmatch(name) is not None
 
 
 class Segment:
@@ -191,9 +184,12 @@ class Message(Group):
         return self.syntax.charset or codec_of(self.get("MSH-18")) or "utf-8"
 
 
-def read(data: bytes) -> Message:
-    """Read one message. Raises `Er7Error` when the bytes hold no header segment with usable delimiters."""
-    text, charset = decode(data)
+def read(data: bytes, charset: str | None = None) -> Message:
+    """Read one message. Raises `Er7Error` when the bytes hold no header segment with usable delimiters.
+
+    `charset` is a Python codec that reads the bytes whatever the message says of itself; one they contradict is not believed.
+    """
+    text, charset = decode(data, charset)
     if not text.startswith(_STANDARD_HEADER):
         text, delimiters = _header(text)
         syntax = syntax_of(delimiters, charset)
@@ -204,19 +200,23 @@ def read(data: bytes) -> Message:
         lines = text.split("\r")
         if not lines[-1]:
             lines.pop()
+        if len(lines) == 1:
+            lines = unfolded(lines[0], separator).split("\r")
         rows = [line.split(separator) for line in lines]
         index: dict[str, list[Row]] = {}
         for row in rows:
             name = row[0]
             if name in index:
                 index[name].append(row)
-            elif len(row) > 1 and len(name) == 3 and _is_name(name):
+            elif len(row) > 1 and len(name) == 3 and is_name(name):
                 index[name] = [row]
             else:
                 break
         else:
             rows[0].insert(1, separator)
             return Message(data, rows, index, syntax)
+    if "\r" not in text and "\n" not in text:
+        text = unfolded(text, separator)
     rows = [segment.split(separator) for segment in _segments(text, separator)]
     rows[0].insert(1, separator)
     return Message(data, rows, _indexed(rows), syntax)
@@ -226,6 +226,8 @@ def _header(text: str) -> tuple[str, Delimiters]:
     """The text from its header on, and the delimiters it names. Raises `Er7Error`."""
     if not text.startswith("MSH"):
         text = text.lstrip(_SKIPPED_BEFORE_HEADER)
+    if text[:3].upper() == "MSH":
+        text = f"MSH{text[3:].lstrip(' ')}"
     if not text:
         raise Er7Error("empty", "the message is empty")
     if not text.startswith("MSH"):
@@ -250,13 +252,12 @@ def _segments(text: str, separator: str) -> list[str]:
     pending: list[str] = []
     for line_end, line in zip(pieces[1::2], pieces[2::2], strict=True):
         pending.append(line_end)
-        trimmed = line.lstrip(" \t")
-        if not trimmed:
+        if not line.strip(" \t"):
             pending.append(line)
             continue
-        starts = _is_name(trimmed[:3]) and (trimmed[3:4] == separator or (len(trimmed) == 3 and line_end in bare_after))
-        if starts:
-            found.append([trimmed])
+        segment = as_segment(line, separator, may_be_bare=line_end in bare_after)
+        if segment is not None:
+            found.append([segment])
         else:
             found[-1] += (*pending, line)
         pending.clear()

@@ -51,7 +51,7 @@ def map_hl7(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequen
     results: list[Mapped] = []
     for member in batch.members:
         try:
-            read_member = read(member, codec) if codec else read(member)
+            read_member = read(member, codec)
         except Er7Error as error:
             results.append(Refused(code=error.code, reason=error.reason))
             continue

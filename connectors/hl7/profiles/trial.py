@@ -94,7 +94,7 @@ def trials(body: bytes, name: str, compiled: Compiled, received_at: datetime) ->
     for number, member in enumerate(members, start=1):
         shown = name if len(members) == 1 else f"{name}, message {number}"
         try:
-            message = read(member, compiled.codec) if compiled.codec else read(member)
+            message = read(member, compiled.codec)
         except Er7Error as error:
             yield MessageTrial(shown, "", f"not read: {error.reason}", (), ())
             continue
