@@ -6,7 +6,6 @@ in its health, opens its store anew and catches up by itself.
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 import time
@@ -30,6 +29,7 @@ from topology.outcomes import LogFollower
 from topology.processors import build_processors
 from topology.reference_files import ReferenceRecord, reference_changes
 from topology.ticks import TickGrid
+from topology.wakeups import Wakeups
 
 PENDING_MESSAGES_MAX: Final = 10_000
 """Messages waiting to be stored; beyond it publishing is refused, so that memory stays bounded."""
@@ -72,6 +72,7 @@ class LiveHub:
         self.hub = hub
         self._queue: queue.Queue[_Pending | _Call] = queue.Queue(PENDING_MESSAGES_MAX)
         self._stop = threading.Event()
+        self._wakeups = Wakeups()
         self._changed = threading.Event()
         self._grid = TickGrid(tick_period, hub.engine.latest_tick())
         self._threads: list[threading.Thread] = []
@@ -126,7 +127,7 @@ class LiveHub:
 
     async def publish(self, message: RawMessage) -> None:
         """Make one message durable (the connectors' contract)."""
-        await asyncio.wrap_future(self.submit(message))
+        await self._wakeups.wait(self.submit(message))
 
     def submit(self, message: RawMessage) -> Future[tuple[int, int]]:
         """Queue one message; the future holds its place in the raw log once it is durable."""

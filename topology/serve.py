@@ -11,14 +11,15 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
-from connectors.hl7.mllp import MllpListener, MllpSettings
 from connectors.http.app import feeds_router
 from connectors.http.intake import FeedSettings
 from sinks.tower.mount import mount_tower
 from topology.api import local_api
 from topology.errors import HubError
+from topology.feeds import Feeds
 from topology.folder import HubFolder
 from topology.live import LiveHub
 from topology.local import LocalHub
@@ -48,7 +49,7 @@ def serve(settings: Settings, *, say: Callable[[str], None], beside: Extra | Non
     with LocalHub(settings.data, url) as hub:
         live = LiveHub(hub, timedelta(seconds=settings.tick_seconds))
         extra: Beside | None = None if beside is None else lambda address, port: beside(live, address, port)
-        asyncio.run(serve_hub(live, hub.folder, settings, say, extra))
+        uvloop.run(serve_hub(live, hub.folder, settings, say, extra))
 
 
 async def serve_hub(
@@ -58,10 +59,7 @@ async def serve_hub(
     listening = _listen(settings)
     address = f"http://{settings.host}:{listening.getsockname()[1]}"
     token = secrets.token_urlsafe(32)
-    mllp = MllpListener(
-        live.publish,
-        MllpSettings(host=settings.host, port=settings.mllp_port, source=settings.mllp_source, site=settings.default_site),
-    )
+    mllp = Feeds(live.publish, live.views, settings)
     app = FastAPI(title=settings.title, docs_url=None, redoc_url=None)
     app.include_router(feeds_router(live.publish, live.now, FeedSettings(site=settings.default_site)))
     app.include_router(local_api(live, token))
@@ -72,16 +70,18 @@ async def serve_hub(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     live.start()
     try:
-        await _start_mllp(mllp, settings)
+        await mllp.start()
         web = asyncio.create_task(server._serve([listening]))  # noqa: SLF001  # serve() would take the signals away
         while not server.started and not web.done():
             await asyncio.sleep(STARTED_POLL_SECONDS)
         folder.announce(address, token)
-        mllp_port = mllp.address[1]
+        mllp_port = mllp.default.address[1]
         say(f"Wardstock runs on {folder.path}")
         say(f"  tower  {address}/")
         say(f"  HL7 v2 mllp://{settings.host}:{mllp_port}   FHIR {address}/fhir")
         say(f"  cabinets {address}/cabinet   scans {address}/scans")
+        for line in mllp.shown():
+            say(f"  {line}")
         extra = asyncio.create_task(beside(address, mllp_port)) if beside is not None else None
         await stop.wait()
         say("stopping: finishing what was received")
@@ -92,6 +92,7 @@ async def serve_hub(
         server.should_exit = True
         await web
     finally:
+        listening.close()
         await asyncio.to_thread(live.stop)
 
 
@@ -119,10 +120,3 @@ def _bound(settings: Settings, port: int, option: str) -> socket.socket:
 
 def _port_taken(settings: Settings, port: int, option: str) -> str:
     return f"port {port} on {settings.host} is taken: choose another with {option}"
-
-
-async def _start_mllp(mllp: MllpListener, settings: Settings) -> None:
-    try:
-        await mllp.start()
-    except OSError:
-        raise HubError(_port_taken(settings, settings.mllp_port, "--mllp-port")) from None

@@ -6,16 +6,46 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.hl7.mllp import CONNECTIONS_MAX
+from connectors.hl7.profiles.shipped import STANDARD
+from schemas.raw import BODY_BYTES_MAX
 from topology.errors import InputRefusedError
 from topology.kafka.connection import KafkaSettings
 
 EMBEDDED: Final = "embedded"
 _KEY: Final = re.compile("[0-9a-fA-F]{64}")
+
+
+class MllpFeed(BaseModel):
+    """One MLLP listener beside the default one: a `[[feeds]]` table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: Annotated[int, Field(ge=0, le=65535, description="0 takes a free one")]
+    source: Annotated[str, Field(min_length=1, description="the feed's name, as outcomes and feed watches call it")]
+    profile: Annotated[str, Field(description="the profile its messages are read by")] = STANDARD
+    site: Annotated[str | None, Field(description="site of messages whose facility is not known; else `default_site`")] = None
+    message_bytes_max: Annotated[int, Field(ge=1_000, le=BODY_BYTES_MAX)] = BODY_BYTES_MAX
+    idle_seconds: Annotated[float, Field(gt=0, le=86_400, description="a silent connection is closed after this")] = 300.0
+    connections_max: Annotated[int, Field(ge=1, le=10_000)] = CONNECTIONS_MAX
+    certificate: Annotated[Path | None, Field(description="PEM certificate: the listener speaks TLS")] = None
+    key: Annotated[Path | None, Field(description="PEM key of the certificate")] = None
+    client_ca: Annotated[Path | None, Field(description="PEM CA: clients must show a certificate it signed")] = None
+
+    @model_validator(mode="after")
+    def _tls_whole(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            msg = "certificate and key go together"
+            raise ValueError(msg)
+        if self.client_ca is not None and self.certificate is None:
+            msg = "client_ca needs a certificate and key of the listener"
+            raise ValueError(msg)
+        return self
 
 
 class Settings(BaseSettings):
@@ -28,6 +58,8 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65535, description="tower, feeds and local API; 0 takes a free one")] = 8080
     mllp_port: Annotated[int, Field(ge=0, le=65535, description="HL7 v2 over MLLP; 0 takes a free one")] = 2575
     mllp_source: str = "mllp"
+    mllp_profile: Annotated[str, Field(description="the profile that messages of the default MLLP feed are read by")] = STANDARD
+    feeds: Annotated[tuple[MllpFeed, ...], Field(description="further MLLP listeners")] = ()
     default_site: Annotated[str | None, Field(description="site of messages whose facility is not known")] = None
     worker_port: Annotated[
         int, Field(ge=0, le=65535, description="health and metrics of a process that only folds; 0 takes a free one")

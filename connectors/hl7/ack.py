@@ -12,12 +12,14 @@ from connectors.hl7.charset import codecs_of, name_of
 from connectors.hl7.delimiters import STANDARD, escape
 from connectors.hl7.er7 import Message
 
-AckCode = Literal["AA", "AE", "AR"]
+AckCode = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
 
 _DEFAULT_VERSION: Final = "2.5.1"
 _APPLICATION: Final = "WARDSTOCK"
 _ERROR_SINCE_2_5: Final = ("2.5", "2.6", "2.7", "2.8", "2.9")
 _PLAIN: Final = "utf-8"
+_VERSION_FIELD: Final = 11
+_CHARSET_FIELD: Final = 18
 
 
 def build_ack(received: Message | None, code: AckCode, control_id: str, at: datetime, error: str | None = None) -> bytes:
@@ -45,6 +47,31 @@ def build_ack(received: Message | None, code: AckCode, control_id: str, at: date
         segments.append(_error(escape(error, delimiters), version, component, delimiters.subcomponent))
     text = "".join(separator.join(segment) + "\r" for segment in segments)
     return text.encode(received.charset if received else _PLAIN, "replace")
+
+
+def plain_ack(head: bytes, code: AckCode, control_id: str, stamp: str) -> bytes | None:
+    """What `build_ack` gives for a header as nearly all senders write it, from its bytes alone; None for any other header.
+
+    `head` is the header segment of an ASCII message with HL7's recommended delimiters; `stamp` is the time of answering as text.
+    """
+    fields = head.split(b"|")
+    if len(fields) < _VERSION_FIELD + 1 or any(b"\\" in field for field in fields[2:]):
+        return None
+    if len(fields) >= _CHARSET_FIELD and fields[_CHARSET_FIELD - 1].strip():
+        return None
+    kind, control, version = fields[8].split(b"~", 1)[0], fields[9], fields[11]
+    if b"~" in control or b"^" in control or b"&" in control or b"^" in version or b"~" in version:
+        return None
+    parts = kind.split(b"^")
+    trigger = parts[1] if len(parts) > 1 else b""
+    if b"&" in trigger:
+        return None
+    kind = b"ACK^%b^ACK" % trigger if trigger else b"ACK"
+    sender, mode = b"|".join(fields[2:4]), fields[10] or b"P"
+    return b"MSH|^~\\&|%b|%b|%b|%b||%b|%b|%b|%b\rMSA|%b|%b\r" % (
+        fields[4] or _APPLICATION.encode(), fields[5], sender, stamp.encode(), kind, control_id.encode(), mode,
+        version or _DEFAULT_VERSION.encode(), code.encode(), control,
+    )  # fmt: skip
 
 
 def _charset(received: Message) -> str:

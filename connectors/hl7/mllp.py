@@ -1,36 +1,45 @@
 """The MLLP listener: HL7 v2 over TCP in, raw messages out.
 
-It acknowledges a message only after `publish` has returned, that is, when its bytes are durable. It judges no content: what can't
-be understood is stored and acknowledged AA as well, so that a sender's queue never blocks or loops on a bad message. It binds to
-127.0.0.1 unless told otherwise.
+It acknowledges a message only after `publish` has returned, that is, when its bytes are durable. It judges no content unless it
+is told to: what can't be understood is stored and acknowledged AA as well, so that a sender's queue never blocks or loops on a
+bad message. It binds to 127.0.0.1 unless told otherwise.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
-from connectors.contract import Publish, PublishError, TooLarge
-from connectors.hl7.ack import AckCode, build_ack
+from connectors.contract import Publish
+from connectors.hl7.ack import build_ack, plain_ack
 from connectors.hl7.batch import split
 from connectors.hl7.er7 import Er7Error, Message, read
-from connectors.hl7.framing import Block, Deframer, frame
+from connectors.hl7.mllp_connection import MllpConnection
+from connectors.hl7.mllp_modes import Verdict, answers
+from connectors.hl7.mllp_tls import TlsFiles, server_context
 from schemas.raw import BODY_BYTES_MAX, HL7_ER7, RawMessage
 
-READ_BYTES: Final = 64 * 1024
-"""Read at a time; with the size limit of a message it bounds the memory of a connection."""
-
-CONNECTIONS_MAX: Final = 1000
+CONNECTIONS_MAX: Final = 2_000
 """A connection beyond it is closed at once and counted."""
 
 SKIPPED_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
 """A connection that sends more than this in messages over the limit is closed."""
 
+HANDSHAKE_SECONDS_MAX: Final = 10.0
+BACKLOG: Final = 1_024
+"""Connections that may wait to be taken, as when many senders come back at once after a restart."""
+
+Judge = Callable[[bytes], tuple[Verdict, str] | None]
+"""What a profile wants a sender told about a stored message: ERROR or REJECTED with a reason; nothing for AA."""
+
 _CONTROL_NUMBERS: Final = 1_000_000
+_PLAIN_START: Final = b"MSH|^~\\&|"
+_ASKS_FROM: Final = 13
+"""Separators of a header that ends before MSH-15."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +55,18 @@ class MllpSettings:
     skipped_bytes_max: int = SKIPPED_BYTES_MAX
     idle_seconds: float = 300.0
     connections_max: int = CONNECTIONS_MAX
+    tls: TlsFiles | None = None
+    judge: Judge | None = None
 
 
 @dataclasses.dataclass(slots=True)
 class MllpCounters:
-    """What a listener has seen since it started."""
+    """What a listener has seen since it started. `handshakes` that did not become `connections` were refused (TLS only)."""
 
     connections: int = 0
     open_connections: int = 0
     turned_away: int = 0
+    handshakes: int = 0
     stored: int = 0
     accepted: int = 0
     rejected: int = 0
@@ -63,6 +75,7 @@ class MllpCounters:
     incomplete: int = 0
     garbage_bytes: int = 0
     idle_closed: int = 0
+    unjudged: int = 0
 
 
 def _now() -> datetime:
@@ -76,10 +89,11 @@ class MllpListener:
     def __init__(self, publish: Publish, settings: MllpSettings, clock: Callable[[], datetime] = _now) -> None:
         """`clock` gives the time of receipt and of answering, timezone-aware UTC."""
         self._publish = publish
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: set[MllpConnection] = set()
+        self._storing: set[asyncio.Task[None]] = set()
         self._control_number = 0
         self.counters = MllpCounters()
 
@@ -93,125 +107,125 @@ class MllpListener:
         return str(host), int(port)
 
     async def start(self) -> None:
-        """Begin to listen. Raises `OSError` when the address can't be used."""
-        self._server = await asyncio.start_server(
-            self._serve, self._settings.host, self._settings.port, limit=READ_BYTES, backlog=128
-        )
+        """Begin to listen. Raises `OSError` when the address can't be used, `TlsError` when the certificates can't."""
+        context = None if self.settings.tls is None else server_context(self.settings.tls)
+        if context is not None:
+            context.sni_callback = self._greeted
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: MllpConnection(self), self.settings.host, self.settings.port, backlog=BACKLOG, ssl=context,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS_MAX if context is not None else None,
+        )  # fmt: skip
 
     async def stop(self) -> None:
         """Stop listening and close every connection. What is not yet acknowledged stays the sender's to resend."""
         if self._server is None:
             return
         self._server.close()
-        connections = list(self._connections)
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        for connection in list(self._connections):
+            connection.close()
+        for task in list(self._storing):
+            task.cancel()
+        await asyncio.gather(*self._storing, return_exceptions=True)
         await self._server.wait_closed()
         self._server = None
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from opening to closing."""
-        self.counters.connections += 1
-        if self.counters.open_connections >= self._settings.connections_max:
-            self.counters.turned_away += 1
-            writer.close()
-            return
-        self.counters.open_connections += 1
-        task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
-        deframer = Deframer(self._settings.message_bytes_max)
-        try:
-            await self._converse(reader, writer, deframer)
-        except (ConnectionError, TimeoutError):
-            pass  # the peer is gone or silent: closing is all there is to do, and what it sent last was not acknowledged
-        except asyncio.CancelledError:
-            pass  # `stop` closes the connection; the sender resends what has no answer
-        finally:
-            self.counters.open_connections -= 1
-            self.counters.incomplete += deframer.partial
-            self.counters.garbage_bytes += deframer.garbage_bytes
-            if task is not None:
-                self._connections.discard(task)
-            writer.close()
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-                await writer.wait_closed()
+    # ---- what connections ask ------------------------------------------------------------------------------------
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deframer: Deframer) -> None:
-        """Answer block after block until the peer closes, falls silent, or a message can't be stored."""
-        peer = _peer_name(writer)
-        while True:
-            try:
-                async with asyncio.timeout(self._settings.idle_seconds):
-                    data = await reader.read(READ_BYTES)
-            except TimeoutError:
-                self.counters.idle_closed += 1
-                return
-            if not data:
-                return
-            for block in deframer.feed(data):
-                answer = await self._answer(block, peer)
-                if answer is None:
-                    return
-                writer.write(frame(answer))
-                async with asyncio.timeout(self._settings.idle_seconds):
-                    await writer.drain()
-            if deframer.skipped_bytes > self._settings.skipped_bytes_max:
-                return
+    def admit(self, connection: MllpConnection) -> bool:
+        """Whether there is room for one more."""
+        if len(self._connections) >= self.settings.connections_max:
+            return False
+        self._connections.add(connection)
+        return True
 
-    async def _answer(self, block: Block, peer: str | None) -> bytes | None:
-        """Store one block and build its acknowledgement; None when it could not be stored now and must be sent again."""
-        limit = self._settings.message_bytes_max
-        if block.oversize:
-            self.counters.oversize += 1
-            return self._ack(block.content, "AR", f"the message is larger than {limit} bytes; it was not stored")
+    def discard(self, connection: MllpConnection) -> None:
+        """It is over."""
+        self._connections.discard(connection)
+
+    def store(self, content: bytes, peer: str | None) -> asyncio.Task[None]:
+        """Begin to store a message; stores begin in the order of these calls."""
+        task = asyncio.ensure_future(self._publish(self._raw(content, peer)))
+        self._storing.add(task)  # type: ignore[arg-type]  # publish is a coroutine function
+        task.add_done_callback(self._storing.discard)  # type: ignore[arg-type]
+        return task  # type: ignore[return-value]
+
+    def judged(self, content: bytes) -> tuple[Verdict, str | None]:
+        """What the feed's profile wants said of a stored message. A judge that fails says nothing against it."""
+        judge = self.settings.judge
+        if judge is None:
+            return Verdict.TAKEN, None
         try:
-            await self._publish(self._raw(block.content, peer))
-        except TooLarge as error:
-            self.counters.oversize += 1
-            return self._ack(block.content, "AR", str(error) or "the message is larger than the hub stores; it was not stored")
-        except PublishError:
-            self.counters.unavailable += 1
+            return judge(content) or (Verdict.TAKEN, None)
+        except Exception:  # noqa: BLE001  # the message is stored: nothing may keep its sender from its answer
+            self.counters.unjudged += 1
+            return Verdict.TAKEN, None
+
+    def answers(self, content: bytes, verdict: Verdict, reason: str | None) -> list[bytes]:
+        """The acknowledgements of one message, each under a control id of our own."""
+        if verdict is Verdict.TAKEN:
+            self.counters.accepted += 1
+            quick = self._plain_answer(content)
+            if quick is not None:
+                return [quick]
+        else:
+            self.counters.rejected += 1
+        header = _header_of(content)
+        accept, application = (header.get("MSH-15"), header.get("MSH-16")) if header is not None else ("", "")
+        found = []
+        for code in answers(accept, application, verdict):
+            at = self._clock()
+            control_id = self._control_id(at)
+            found.append(build_ack(header, code, control_id, at, None if code in ("AA", "CA") else reason))
+        return found
+
+    def _plain_answer(self, content: bytes) -> bytes | None:
+        """The one AA of an accepted message with a header as nearly all have it; None when it takes more to say."""
+        if not content.startswith(_PLAIN_START) or not content.isascii():
             return None
-        self.counters.stored += 1
-        return self._ack(block.content, "AA", None)
+        head = content.partition(b"\r")[0]
+        if b"\n" in head or head.count(b"|") > _ASKS_FROM:  # MSH-15 or later is there: it may ask for enhanced mode
+            return None
+        at = self._clock()
+        return plain_ack(head, "AA", self._control_id(at), f"{_second(at.replace(microsecond=0))}+0000")
+
+    def _control_id(self, at: datetime) -> str:
+        """A control id of our own: the time to the second, and a number."""
+        self._control_number = (self._control_number + 1) % _CONTROL_NUMBERS
+        return f"{_second(at.replace(microsecond=0))}{self._control_number:06d}"
 
     def _raw(self, body: bytes, peer: str | None) -> RawMessage:
         """The bytes with what is known about how they came."""
         return RawMessage(
             body=body,
-            source=self._settings.source,
+            source=self.settings.source,
             connector="hl7",
             content_type=HL7_ER7,
             received_at=self._clock(),
-            profile=self._settings.profile,
-            site=self._settings.site,
+            profile=self.settings.profile,
+            site=self.settings.site,
             peer=peer,
         )
 
-    def _ack(self, content: bytes, code: AckCode, error: str | None) -> bytes:
-        """The acknowledgement of one block, under a control id of our own."""
-        if code == "AA":
-            self.counters.accepted += 1
-        else:
-            self.counters.rejected += 1
-        at = self._clock()
-        self._control_number = (self._control_number + 1) % _CONTROL_NUMBERS
-        control_id = f"{at:%Y%m%d%H%M%S}{self._control_number:06d}"
-        return build_ack(_header_of(content), code, control_id, at, error)
+    def _greeted(self, *_: object) -> None:
+        """A TLS client said hello; whether it is let in shows when its connection is made."""
+        self.counters.handshakes += 1
+
+
+@lru_cache(maxsize=16)
+def _second(at: datetime) -> str:
+    """A second as HL7 writes it."""
+    return f"{at:%Y%m%d%H%M%S}"
 
 
 def _header_of(content: bytes) -> Message | None:
-    """The first message of a block, for its header; None when there is none that can be read."""
+    """The header of a block's first message; None when there is none that can be read."""
+    if content.startswith(_PLAIN_START) and content.isascii():
+        first = content.partition(b"\r")[0]
+        if b"\n" not in first:
+            return read(first)
     members = split(content).members
     try:
         return read(members[0]) if members else None
     except Er7Error:
         return None
 
-
-def _peer_name(writer: asyncio.StreamWriter) -> str | None:
-    """The peer's address as text."""
-    name = writer.get_extra_info("peername")
-    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) and len(name) >= 2 else None

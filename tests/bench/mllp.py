@@ -1,72 +1,127 @@
-"""MLLP round trips against a running hub: send a message, wait for its acknowledgement, send the next.
+"""MLLP round trips against a running hub, beside HAPI HL7v2's own server in the same run.
 
 The hub is the real one on a folder of this machine: an acknowledgement is sent only when the message is synced, and the engine folds
-what came in while more comes. Senders, listener and hub share one process (and the interpreter lock), so a rate here is the least
-that the hub does for senders on other machines.
+and projects what came in while more comes. HAPI parses without validation and acknowledges; it stores nothing. Senders are a process
+of their own, on the same two cores, and each waits for its acknowledgement before it sends again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
+
 from connectors.hl7.mllp import MllpListener, MllpSettings
-from connectors.hl7.mllp_client import MllpClient, MllpTarget
 from connectors.simulator import Knobs, simulate, write_reference
-from schemas.raw import HL7_ER7
 from topology.live import LiveHub
 from topology.local import LocalHub
 from topology.reference_files import load_reference
 
 KNOBS: Final = Knobs(seed=2, sites=1, beds=100, days=2)
-ROUND_TRIPS: Final = 2_000
-CONNECTIONS: Final = (1, 20)
-LIMITS: Final = {
-    1: "two syncs (store, fold) and a fold for each message alone: nothing shares them",
-    20: "one interpreter: senders, framing and folding take turns; syncs are shared",
+CONNECTIONS: Final = (1, 20, 200, 1000)
+SECONDS: Final = 6.0
+HERE: Final = Path(__file__).parent / "hapi"
+LIMIT: Final = {
+    1: "two syncs and a thread switch for each message alone",
+    20: "one interpreter: 59 % listener, 20 % engine, 21 % projection",
+    200: "the same; nobody is turned away",
+    1000: "the same",
 }
 
 
 def rows() -> list[dict[str, Any]]:
-    """Round trips a second, by number of connections."""
+    """Round trips a second, with the middle and the slow ones, by number of connections."""
+    ours = _ours()
+    with _hapi() as port:
+        peers = {count: _measure("127.0.0.1", port, count) for count in CONNECTIONS} if port else {}
+    return [_row(count, ours[count], peers.get(count)) for count in CONNECTIONS]
+
+
+def _row(count: int, ours: dict[str, Any], peer: dict[str, Any] | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": f"MLLP round trips, stored durably, {count} connection{'s' if count > 1 else ''}; {_shown(ours)}",
+        "ours_per_second": ours["a_second"], "limit": LIMIT[count],
+    }  # fmt: skip
+    if peer is not None:
+        row |= {"peer": f"HAPI 2.5.1, nothing stored; {_shown(peer)}", "peer_per_second": peer["a_second"]}
+    return row
+
+
+def _shown(measured: dict[str, Any]) -> str:
+    ms = measured["ms"] or [0.0]
+    return f"p50 {ms[len(ms) // 2]:.1f} ms, p99 {ms[int(len(ms) * 0.99)]:.0f} ms, dropped {measured['dropped']}"
+
+
+def _ours() -> dict[int, dict[str, Any]]:
     simulation = simulate(KNOBS)
-    bodies = [message.body for message in simulation.messages() if message.content_type == HL7_ER7]
-    found = []
+    found = {}
     with tempfile.TemporaryDirectory() as folder, LocalHub(Path(folder) / "hub") as local:
         write_reference(simulation.network, Path(folder) / "reference")
         local.load_reference(load_reference([Path(folder) / "reference"]).records)
         live = LiveHub(local, timedelta(seconds=5))
         live.start()
         try:
-            for connections in CONNECTIONS:
-                rate = asyncio.run(_round_trips(live, list(islice(cycle(bodies), ROUND_TRIPS)), connections))
-                name = f"MLLP round trips, stored durably, {connections} connection{'s' if connections > 1 else ''}"
-                found.append({"name": name, "ours_per_second": rate, "limit": LIMITS[connections]})
+            for count in CONNECTIONS:
+                found[count] = uvloop.run(_against(live, count))
+                while live.backlog():
+                    time.sleep(0.1)
         finally:
             live.stop()
     return found
 
 
-async def _round_trips(live: LiveHub, bodies: list[bytes], connections: int) -> float:
-    """Round trips a second of several senders side by side, each waiting for its own acknowledgements."""
+async def _against(live: LiveHub, connections: int) -> dict[str, Any]:
     listener = MllpListener(live.publish, MllpSettings(port=0, source="bench"))
     await listener.start()
-    host, port = listener.address
+    try:
+        return await asyncio.to_thread(_measure, *listener.address, connections)
+    finally:
+        await listener.stop()
 
-    async def send(own: list[bytes]) -> None:
-        async with MllpClient(MllpTarget(host=host, port=port)) as client:
-            for body in own:
-                if not (await client.send(body)).accepted:
-                    msg = "a message was not accepted, so there is nothing to measure"
-                    raise RuntimeError(msg)
 
-    began = time.perf_counter()
-    await asyncio.gather(*(send(bodies[first::connections]) for first in range(connections)))
-    rate = len(bodies) / (time.perf_counter() - began)
-    await listener.stop()
-    return rate
+def _measure(host: str, port: int, connections: int) -> dict[str, Any]:
+    """What the senders' process saw."""
+    command = [sys.executable, "-m", "tests.bench.mllp_senders", host, str(port), str(connections), str(SECONDS)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _hapi() -> Iterator[int]:
+    """HAPI's server on a free port; 0 where Java or Maven is missing. It ends with its input."""
+    missing = [program for program in ("java", "javac", "mvn") if shutil.which(program) is None]
+    if missing:
+        sys.stderr.write(f"HAPI IS LEFT OUT: {missing[0]} is not installed\n")
+        yield 0
+        return
+    pom = HERE / "pom.xml"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "wardstock"
+    jars = cache / f"hapi-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    if not jars.exists():
+        incoming = cache / f"incoming-{uuid.uuid4().hex}"
+        bring = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={incoming}"]
+        subprocess.run(bring, check=True, capture_output=True)
+        incoming.rename(jars)
+    with tempfile.TemporaryDirectory() as classes:
+        subprocess.run(["javac", "-cp", f"{jars}/*", "-d", classes, str(HERE / "PeerHapi.java")], check=True, capture_output=True)
+        command = ["java", "-Xmx512m", "-cp", f"{classes}{os.pathsep}{jars}/*", "PeerHapi"]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=classes)
+        try:
+            assert server.stdout is not None
+            yield int(server.stdout.readline())
+        finally:
+            server.communicate()

@@ -17,6 +17,7 @@ from connectors.contract import Publish, PublishError, TooLarge, Unavailable
 from connectors.hl7.er7 import Message, read
 from connectors.hl7.framing import Deframer, frame
 from connectors.hl7.mllp import MllpListener, MllpSettings
+from connectors.hl7.mllp_modes import Verdict
 from schemas.raw import HL7_ER7, RawMessage
 
 NOW = datetime(2026, 6, 1, 15, 0, tzinfo=UTC)
@@ -353,5 +354,128 @@ def test_stopping_closes_connections_without_acknowledging_what_is_under_way() -
             assert await peer.closed()
         assert store.kept == []
         await listener.stop()
+
+    run(scenario)
+
+
+def enhanced(control: str, accept: str, application: str) -> bytes:
+    """A message that asks for enhanced mode (MSH-15, MSH-16)."""
+    return message(control).replace(b"|2.5.1\r", f"|2.5.1|||{accept}|{application}\r".encode())
+
+
+def test_enhanced_mode_answers_what_was_asked_for_and_nothing_more() -> None:
+    async def scenario() -> None:
+        store = Store()
+        async with listening(store) as listener, peer_of(listener) as peer:
+            asked = [("C1", "AL", "NE"), ("C2", "NE", "NE"), ("C3", "AL", "AL"), ("C4", "ER", "SU")]
+            peer.write(b"".join(frame(enhanced(*one)) for one in asked) + frame(message("C5")))
+            answers = [await peer.answer() for _ in range(5)]
+        assert [(ack.get("MSA-1"), ack.get("MSA-2")) for ack in answers] == [
+            ("CA", "C1"), ("CA", "C3"), ("AA", "C3"), ("AA", "C4"), ("AA", "C5"),
+        ]  # fmt: skip
+        assert len({ack.get("MSH-10") for ack in answers}) == 5
+        assert len(store.kept) == 5
+
+    run(scenario)
+
+
+def test_enhanced_mode_says_cr_of_what_is_too_large() -> None:
+    async def scenario() -> None:
+        async with listening(Store(), message_bytes_max=1_000) as listener, peer_of(listener) as peer:
+            peer.write(frame(enhanced("BIG", "AL", "AL") + b"y" * 2_000))
+            ack = await peer.answer()
+        assert (ack.get("MSA-1"), ack.get("MSA-2")) == ("CR", "BIG")
+        assert "1000 bytes" in ack.get("ERR-8")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(Verdict.ERROR, "AE"), (Verdict.REJECTED, "AR")])
+def test_a_profile_may_have_its_sender_told_and_the_message_is_stored_all_the_same(verdict: Verdict, code: str) -> None:
+    async def scenario() -> None:
+        store = Store()
+        judged = {"judge": lambda content: (verdict, "RXA-6 is not a number") if b"BAD" in content else None}
+        async with listening(store, **judged) as listener, peer_of(listener) as peer:
+            peer.write(frame(message("BAD")) + frame(message("C2")))
+            bad, good = await peer.answer(), await peer.answer()
+        assert (bad.get("MSA-1"), bad.get("MSA-2"), bad.get("ERR-8")) == (code, "BAD", "RXA-6 is not a number")
+        assert good.get("MSA-1") == "AA"
+        assert len(store.kept) == 2
+        assert (listener.counters.accepted, listener.counters.rejected) == (1, 1)
+
+    run(scenario)
+
+
+def test_a_judge_that_fails_keeps_nobody_from_an_answer() -> None:
+    async def scenario() -> None:
+        def broken(content: bytes) -> None:
+            raise ZeroDivisionError(content)
+
+        async with listening(Store(), judge=broken) as listener, peer_of(listener) as peer:
+            peer.write(frame(message()))
+            assert (await peer.answer()).get("MSA-1") == "AA"
+        assert listener.counters.unjudged == 1
+
+    run(scenario)
+
+
+def test_pipelined_messages_are_on_their_way_to_the_store_together() -> None:
+    """They share a sync: the second is handed over before the first is durable; answers keep their order all the same."""
+
+    async def scenario() -> None:
+        handed: list[bytes] = []
+        gates = {b"C1": asyncio.Event(), b"C2": asyncio.Event()}
+
+        async def store(raw: RawMessage) -> None:
+            handed.append(raw.body)
+            await gates[b"C1" if b"|C1|" in raw.body else b"C2"].wait()
+
+        async with listening(store) as listener, peer_of(listener) as peer:
+            peer.write(frame(message("C1")) + frame(message("C2")))
+            async with asyncio.timeout(WAIT_SECONDS):
+                while len(handed) < 2:
+                    await asyncio.sleep(0.005)
+            gates[b"C2"].set()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await peer.reader.read(1)
+            gates[b"C1"].set()
+            assert [(await peer.answer()).get("MSA-2") for _ in range(2)] == ["C1", "C2"]
+
+    run(scenario)
+
+
+def test_nothing_behind_a_message_that_was_not_stored_is_answered() -> None:
+    async def scenario() -> None:
+        async def store(raw: RawMessage) -> None:
+            await asyncio.sleep(0)
+            if b"|C2|" in raw.body:
+                raise Unavailable("disk full")
+
+        async with listening(store) as listener, peer_of(listener) as peer:
+            peer.write(b"".join(frame(message(name)) for name in ("C1", "C2", "C3")))
+            assert (await peer.answer()).get("MSA-2") == "C1"
+            assert await peer.closed()
+            assert listener.counters.unavailable == 1
+
+    run(scenario)
+
+
+def test_a_peer_that_never_takes_its_answers_is_closed_and_holds_no_memory() -> None:
+    async def scenario() -> None:
+        store = Store()
+        async with listening(store, idle_seconds=0.5) as listener:
+            _, writer = await asyncio.open_connection(*listener.address, limit=1)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            with contextlib.suppress(ConnectionError):
+                async with asyncio.timeout(WAIT_SECONDS):
+                    for number in range(200_000):
+                        writer.write(frame(message(f"C{number}")))
+                        await writer.drain()
+                        if listener.counters.idle_closed:
+                            break
+            assert listener.counters.idle_closed == 1
+            assert len(store.kept) < 150_000  # what the sockets of both sides hold of answers, and no more
+            writer.transport.abort()
 
     run(scenario)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from topology.kafka.publisher import Publisher
 from topology.kafka.reader import ReadError, TopicReader
 from topology.projecting import open_projection
 from topology.reference_files import ReferenceRecord, reference_changes
+from topology.wakeups import Wakeups
 
 POLL_SECONDS: Final = 0.2
 LAG_SECONDS: Final = 0.5
@@ -72,6 +72,7 @@ class KafkaHub:
         self._publisher = Publisher(connection)
         self._lag = GroupLag(connection)
         self._stop = threading.Event()
+        self._wakeups = Wakeups()
         self._backlog = 0
         self._fresh_at = 0.0
         self.failing: str | None = None
@@ -94,7 +95,7 @@ class KafkaHub:
 
     async def publish(self, message: RawMessage) -> None:
         """Make one message durable on every in-sync copy."""
-        await asyncio.wrap_future(self.submit(message))
+        await self._wakeups.wait(self.submit(message))
 
     def submit(self, message: RawMessage) -> Future[tuple[int, int]]:
         """Queue one message."""

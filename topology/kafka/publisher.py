@@ -6,7 +6,6 @@ messages are refused, nothing is acknowledged, and publishing goes on by itself 
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import uuid
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from schemas.raw import BODY_BYTES_MAX, RawMessage, raw_headers
 from schemas.topics import RAW, TOPICS
 from topology.kafka.connection import RECORD_BYTES_MAX, Connection, opened
 from topology.outgoing import RECORD_SCHEMA, partition_for
+from topology.wakeups import Wakeups
 
 PENDING_MESSAGES_MAX: Final = 10_000
 PENDING_KIBIBYTES_MAX: Final = 64 * 1024
@@ -49,12 +49,13 @@ class Publisher:
             )
         )  # fmt: skip
         self._stopping = threading.Event()
+        self._wakeups = Wakeups()
         self._thread = threading.Thread(target=self._poll, name="kafka-delivery", daemon=True)
         self._thread.start()
 
     async def publish(self, message: RawMessage) -> None:
         """Make one message durable (the connectors' contract)."""
-        await asyncio.wrap_future(self.submit(message))
+        await self._wakeups.wait(self.submit(message))
 
     def submit(self, message: RawMessage) -> Future[tuple[int, int]]:
         """Queue one message; the future holds its partition and offset once every in-sync copy has it."""

@@ -71,7 +71,7 @@ def run_on_kafka(
     processes = WorkerProcesses([[*command, "--data", str(folder)] for folder in folders])
     processes.start()
     try:
-        asyncio.run(serve_hub(hub, hub.folder, settings, say))
+        uvloop.run(serve_hub(hub, hub.folder, settings, say))
     finally:
         processes.stop()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, SupportsIndex
 
 from connectors.hl7.batch import split
@@ -17,10 +17,11 @@ from connectors.hl7.profiles.compile import DEFAULT_STARTS, Compiled, Layout
 from connectors.hl7.profiles.layouts import meant
 from connectors.hl7.profiles.scope import Scope, scopes_of
 from connectors.hl7.profiles.standard_fields import STANDARD_FIELDS, Facts
-from schemas.mapping import Mapped, SiteFacts
+from schemas.mapping import Mapped, Refused, SiteFacts
 from schemas.profile import Profile
 from schemas.raw import HL7_ER7, RawMessage, RawRef
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER_UNUSED: Final = frozenset({"MSH-1", "MSH-2"})
 
 
@@ -99,6 +100,22 @@ def trials(body: bytes, name: str, compiled: Compiled, received_at: datetime) ->
             yield MessageTrial(shown, "", f"not read: {error.reason}", (), ())
             continue
         yield _tried(message, shown, compiled, raw)
+
+
+def refusals(body: bytes, compiled: Compiled) -> list[str]:
+    """The reasons of all items of a body that the profile can't read."""
+    raw = RawMessage(
+        body=body, source="trial", connector="trial", content_type=HL7_ER7, received_at=_EPOCH, profile=compiled.id
+    )  # fmt: skip
+    results: list[Mapped] = []
+    for member in split(body).members:
+        try:
+            message = read(member, compiled.codec)
+        except Er7Error as error:
+            results.append(Refused(code=error.code, reason=error.reason))
+            continue
+        map_member(message, raw, RawRef(partition=0, offset=0), _TrialContext("UTC"), compiled, results)
+    return [result.reason for result in results if isinstance(result, Refused)]
 
 
 def _tried(message: Message, name: str, compiled: Compiled, raw: RawMessage) -> MessageTrial:

@@ -1,0 +1,64 @@
+"""Feeds of a running hub: several listeners with their profiles, TLS, and what is wrong with their settings as sentences."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from topology.cli.app import app
+from topology.errors import HubError, InputRefusedError
+from topology.settings import load_settings
+
+FEED = '[[feeds]]\nport = 0\nsource = "pyxis"\nprofile = "vista-oms"\n'
+
+
+def config(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "hub.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_feeds_are_read_with_their_defaults(tmp_path: Path) -> None:
+    settings = load_settings(config(tmp_path, f'mllp_profile = "vista-dft"\n{FEED}{FEED.replace("pyxis", "robot")}site = "s"\n'))
+    assert [(feed.source, feed.profile, feed.site, feed.idle_seconds) for feed in settings.feeds] == [
+        ("pyxis", "vista-oms", None, 300.0), ("robot", "vista-oms", "s", 300.0),
+    ]  # fmt: skip
+    assert settings.mllp_profile == "vista-dft"
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ('certificate = "a.pem"\n', "certificate and key go together"),
+        ('client_ca = "a.pem"\n', "client_ca needs a certificate"),
+        ("message_bytes_max = 10\n", "feeds.0.message_bytes_max"),
+        ("colour = 1\n", "feeds.0.colour"),
+        ('port = "x"\n', ""),
+    ],
+)
+def test_settings_that_can_not_be_are_a_sentence(tmp_path: Path, more: str, what: str) -> None:
+    with pytest.raises(InputRefusedError) as caught:
+        load_settings(config(tmp_path, FEED + more))
+    assert what in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("feed", "what"),
+    [
+        ('certificate = "absent.pem"\nkey = "absent.key"\n', "feed pyxis: absent.pem and absent.key are no usable certificate"),
+        ("", "is taken: choose another with the port of feed pyxis"),
+    ],
+)
+def test_a_feed_that_can_not_listen_is_a_sentence(tmp_path: Path, feed: str, what: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = 0 if feed else taken.getsockname()[1]
+        path = config(tmp_path, FEED.replace("port = 0", f"port = {port}") + feed)
+        arguments = ["run", "--config", str(path), "--data", str(tmp_path / "hub"), "--http-port", "0", "--mllp-port", "0"]
+        result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, HubError)
+    assert what in str(result.exception)

@@ -1,0 +1,117 @@
+"""The MLLP listeners of a hub: the default one and those of its settings, started and stopped together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from connectors.contract import Publish
+from connectors.hl7.judging import judge_by
+from connectors.hl7.mllp import MllpListener, MllpSettings
+from connectors.hl7.mllp_modes import Verdict
+from connectors.hl7.mllp_tls import TlsError, TlsFiles
+from connectors.hl7.profiles.compile import Compiled, ProfileError, compile_profile
+from connectors.hl7.profiles.shipped import compiled_shipped, shipped
+from schemas.profile import PROFILE, Profile
+from sinks.sql.views import Views
+from topology.errors import HubError, InputRefusedError
+from topology.settings import MllpFeed, Settings
+
+LOOK_SECONDS = 5.0
+"""How long a listener goes on with the profile it last saw: a changed one asks for AE or AR a little later."""
+
+
+class Feeds:
+    """All MLLP listeners of a hub."""
+
+    def __init__(self, publish: Publish, views: Views, settings: Settings) -> None:
+        """Opens nothing yet."""
+        default = MllpFeed(port=settings.mllp_port, source=settings.mllp_source, profile=settings.mllp_profile)
+        self._feeds = (default, *settings.feeds)
+        self._settings = settings
+        self.listeners = [MllpListener(publish, _listening(feed, settings, views)) for feed in self._feeds]
+
+    @property
+    def default(self) -> MllpListener:
+        """The listener of `mllp_port`."""
+        return self.listeners[0]
+
+    async def start(self) -> None:
+        """Begin to listen on all. Raises `HubError` when a port is taken, `InputRefusedError` when certificates can't be used."""
+        try:
+            for feed, listener in zip(self._feeds, self.listeners, strict=True):
+                await self._start(feed, listener)
+        except HubError:
+            await self.stop()
+            raise
+
+    async def _start(self, feed: MllpFeed, listener: MllpListener) -> None:
+        try:
+            await listener.start()
+        except TlsError as error:
+            msg = f"feed {feed.source}: {error}"
+            raise InputRefusedError(msg) from None
+        except OSError:
+            where = "--mllp-port" if listener is self.default else f"the port of feed {feed.source}"
+            msg = f"port {feed.port} on {self._settings.host} is taken: choose another with {where}"
+            raise HubError(msg) from None
+
+    async def stop(self) -> None:
+        """Close all."""
+        for listener in self.listeners:
+            await listener.stop()
+
+    def shown(self) -> Sequence[str]:
+        """A line for each further feed."""
+        return [
+            f"feed {listener.settings.source} mllp{'s' if listener.settings.tls else ''}://{self._settings.host}:{listener.address[1]}"
+            f" (profile {listener.settings.profile})"
+            for listener in self.listeners[1:]
+        ]
+
+
+def _listening(feed: MllpFeed, settings: Settings, views: Views) -> MllpSettings:
+    tls = None
+    if feed.certificate is not None and feed.key is not None:
+        tls = TlsFiles(certificate=feed.certificate, key=feed.key, client_ca=feed.client_ca)
+    return MllpSettings(
+        host=settings.host, port=feed.port, source=feed.source, site=feed.site or settings.default_site, profile=feed.profile,
+        message_bytes_max=feed.message_bytes_max, idle_seconds=feed.idle_seconds, connections_max=feed.connections_max, tls=tls,
+        judge=_Judge(feed.profile, views),
+    )  # fmt: skip
+
+
+class _Judge:
+    """Says AE or AR of messages that a feed's profile can't read, where the profile asks for it."""
+
+    def __init__(self, name: str, views: Views) -> None:
+        self._name = name
+        self._views = views
+        self._looked = float("-inf")
+        self._compiled: Compiled | None = None
+
+    def __call__(self, content: bytes) -> tuple[Verdict, str] | None:
+        """The verdict on a stored message."""
+        compiled = self._profile()
+        wanted = compiled.profile.acknowledge if compiled is not None else None
+        if compiled is None or wanted is None or wanted.refused == "AA":
+            return None
+        reason = judge_by(compiled, content)
+        if reason is None:
+            return None
+        return (Verdict.REJECTED if wanted.refused == "AR" else Verdict.ERROR), reason
+
+    def _profile(self) -> Compiled | None:
+        """The feed's profile as reference data has it now, looked up every `LOOK_SECONDS`."""
+        found = compiled_shipped(self._name)
+        if found is not None:
+            return found
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            known: dict[str, Profile] = {row["profile"]: PROFILE.validate(row) for row in self._views.reference("profile")}
+            try:
+                bases = {**known, **shipped()}
+                self._compiled = compile_profile(known[self._name], bases.get) if self._name in known else None
+            except ProfileError:
+                self._compiled = None
+        return self._compiled
