@@ -15,7 +15,7 @@ _FILTERS: Final[dict[str, frozenset[str]]] = {
     "cases": frozenset({"site", "item", "state"}),
     "alerts": frozenset({"site", "item"}),
     "holds": frozenset({"site"}),
-    "quarantine": frozenset({"site"}),
+    "quarantine": frozenset({"site", "with_body"}),
     "movements": frozenset({"site", "item", "location", "lot", "product", "kind", "event_id", "command"}),
     "kpis": frozenset({"site"}),
     "trace": frozenset({"lot"}),
@@ -49,9 +49,12 @@ def run_query(views: Views, view: str, filters: Mapping[str, str | int | None]) 
     if given.get("state", "open") not in ("open", "all"):
         msg = "state is open or all"
         raise InputRefusedError(msg)
+    if view == "quarantine":
+        with_body = str(given.pop("with_body", "")).lower() in ("true", "1", "yes")
+        return views.quarantine(with_body=with_body, limit=None if limit is None else int(limit), **_texts(given))
     rows: list[dict[str, Any]] = getattr(views, view)(limit=None if limit is None else int(limit), **_texts(given))
     if view == "stock":
-        return [{name: row[name] for name in STOCK_FIELDS} for row in rows]
+        return [{name: row[name] for name in (*STOCK_FIELDS, "stale_since") if name in row} for row in rows]
     return rows
 
 

@@ -228,4 +228,3 @@ def _header_of(content: bytes) -> Message | None:
         return read(members[0]) if members else None
     except Er7Error:
         return None
-

@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from streams.state import StateUnreadableError
-from topology.cli import hub, ingest, migrate, profile, read, reference, schemas, simulate, topics, verify
+from topology.cli import hl7, hub, ingest, migrate, profile, read, reference, schemas, simulate, topics, verify
 from topology.collector import collect_seldom
 from topology.errors import HubError
 
@@ -34,6 +34,9 @@ profile_app.command("list")(profile.list_profiles)
 profile_app.command("test")(profile.try_profile)
 profile_app.command("learn")(profile.learn_profile)
 app.add_typer(profile_app, name="profile")
+hl7_app = typer.Typer(help="HL7 v2 messages in words.", no_args_is_help=True)
+hl7_app.command("explain")(hl7.explain)
+app.add_typer(hl7_app, name="hl7")
 topics_app = typer.Typer(help="The topics a hub needs on Kafka.", no_args_is_help=True)
 topics_app.command("plan")(topics.plan)
 topics_app.command("apply")(topics.apply)

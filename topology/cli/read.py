@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from connectors.hl7.conformance import findings
+from schemas.raw import HL7_ER7
 from topology.access import open_access
 from topology.cli.explain import explanation
 from topology.cli.options import DEFAULT_DATA, AllStates, AsJson, Data, ItemFilter, Limit, SiteFilter
@@ -96,13 +99,24 @@ def quarantine(
     data: Data = DEFAULT_DATA,
     site: SiteFilter = None,
     limit: Limit = None,
+    with_findings: Annotated[bool, typer.Option("--findings", help="What of HL7 v2 each message does not conform to.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What could not be understood, with the reason; kept whole."""
     if context.invoked_subcommand is not None:
         return
     columns = ("raw_partition", "raw_offset", "raw_index", "source", "code", "reason")
-    _show(data, "quarantine", columns, as_json=as_json, empty="nothing is quarantined", site=site, limit=limit)
+    if not with_findings:
+        _show(data, "quarantine", columns, as_json=as_json, empty="nothing is quarantined", site=site, limit=limit)
+        return
+    with open_access(data) as hub:
+        rows = hub.query("quarantine", site=site, limit=limit, with_body=True)
+    for row in rows:
+        body = base64.b64decode(row.pop("body_base64", None) or "")
+        told = findings(body) if row["content_type"] == HL7_ER7 else []
+        row["findings"] = [f"{one.severity}: {one.text}" for one in told]
+    shown = rows if as_json else [{**row, "findings": "; ".join(row["findings"])} for row in rows]
+    print_rows(shown, (*columns, "findings"), as_json=as_json, empty="nothing is quarantined")
 
 
 def trace(lot: Annotated[str, typer.Argument(help="Lot number.")], data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
