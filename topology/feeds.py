@@ -1,11 +1,16 @@
-"""The MLLP listeners of a hub: the default one and those of its settings, started and stopped together."""
+"""The feeds of a hub that it opens itself: MLLP listeners and drop folders, started and stopped together."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
 
 from connectors.contract import Publish
+from connectors.files.drop import DropError, DropFolder, DropSettings
 from connectors.hl7.judging import judge_by
 from connectors.hl7.mllp import MllpListener, MllpSettings
 from connectors.hl7.mllp_modes import Verdict
@@ -15,14 +20,18 @@ from connectors.hl7.profiles.shipped import compiled_shipped, shipped
 from schemas.profile import PROFILE, Profile
 from sinks.sql.views import Views
 from topology.errors import HubError, InputRefusedError
-from topology.settings import MllpFeed, Settings
+from topology.settings import DropFeed, MllpFeed, Settings
 
 LOOK_SECONDS = 5.0
 """How long a listener goes on with the profile it last saw: a changed one asks for AE or AR a little later."""
 
 
+DROP_RETRY_SECONDS = 5.0
+_log = structlog.get_logger("wardstock.feeds")
+
+
 class Feeds:
-    """All MLLP listeners of a hub."""
+    """All MLLP listeners and drop folders of a hub."""
 
     def __init__(self, publish: Publish, views: Views, settings: Settings) -> None:
         """Opens nothing yet."""
@@ -30,6 +39,8 @@ class Feeds:
         self._feeds = (default, *settings.feeds)
         self._settings = settings
         self.listeners = [MllpListener(publish, _listening(feed, settings, views)) for feed in self._feeds]
+        self.drops = [DropFolder(publish, _dropping(feed, settings), lambda: datetime.now(UTC)) for feed in settings.drops]
+        self._watching: list[asyncio.Task[None]] = []
 
     @property
     def default(self) -> MllpListener:
@@ -37,10 +48,13 @@ class Feeds:
         return self.listeners[0]
 
     async def start(self) -> None:
-        """Begin to listen on all. Raises `HubError` when a port is taken, `InputRefusedError` when certificates can't be used."""
+        """Begin to listen and to watch. Raises `HubError` when a port is taken or certificates or a folder can't be used."""
         try:
             for feed, listener in zip(self._feeds, self.listeners, strict=True):
                 await self._start(feed, listener)
+            for drop in self.drops:
+                _open(drop)
+                self._watching.append(asyncio.ensure_future(_watch(drop)))
         except HubError:
             await self.stop()
             raise
@@ -57,9 +71,14 @@ class Feeds:
             raise HubError(msg) from None
 
     async def stop(self) -> None:
-        """Close all."""
+        """Close all. A file that is being read stays claimed and is read again by the next start."""
         for listener in self.listeners:
             await listener.stop()
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
+        for drop in self.drops:
+            drop.close()
 
     def shown(self) -> Sequence[str]:
         """A line for each further feed."""
@@ -67,7 +86,7 @@ class Feeds:
             f"feed {listener.settings.source} mllp{'s' if listener.settings.tls else ''}://{self._settings.host}:{listener.address[1]}"
             f" (profile {listener.settings.profile})"
             for listener in self.listeners[1:]
-        ]
+        ] + [f"feed {drop.settings.source} files dropped into {drop.settings.path}" for drop in self.drops]
 
 
 def _listening(feed: MllpFeed, settings: Settings, views: Views) -> MllpSettings:
@@ -79,6 +98,31 @@ def _listening(feed: MllpFeed, settings: Settings, views: Views) -> MllpSettings
         message_bytes_max=feed.message_bytes_max, idle_seconds=feed.idle_seconds, connections_max=feed.connections_max, tls=tls,
         judge=_Judge(feed.profile, views),
     )  # fmt: skip
+
+
+def _dropping(feed: DropFeed, settings: Settings) -> DropSettings:
+    return DropSettings(
+        path=feed.path, source=feed.source, profile=feed.profile, site=feed.site or settings.default_site, format=feed.format,
+        settle_seconds=feed.settle_seconds, poll_seconds=feed.poll_seconds,
+    )  # fmt: skip
+
+
+def _open(drop: DropFolder) -> None:
+    try:
+        drop.open()
+    except DropError as error:
+        msg = f"feed {drop.settings.source}: {error}"
+        raise InputRefusedError(msg) from None
+
+
+async def _watch(drop: DropFolder) -> None:
+    """Watch a folder for ever; a folder that fails (a lost mount) is looked at again after a while."""
+    while True:
+        try:
+            await drop.run()
+        except OSError as error:
+            _log.error("drop_folder_failed", source=drop.settings.source, error=error.strerror or type(error).__name__)
+        await asyncio.sleep(DROP_RETRY_SECONDS)
 
 
 class _Judge:

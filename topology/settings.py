@@ -48,6 +48,20 @@ class MllpFeed(BaseModel):
         return self
 
 
+class DropFeed(BaseModel):
+    """A folder that others drop files into: a `[[drops]]` table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    source: Annotated[str, Field(min_length=1, description="the feed's name, as outcomes and feed watches call it")]
+    profile: Annotated[str, Field(description="the profile its HL7 v2 messages are read by")] = STANDARD
+    site: Annotated[str | None, Field(description="site of messages whose facility is not known; else `default_site`")] = None
+    format: Annotated[str, Field(pattern="^(auto|hl7|fhir|cabinet|scan)$")] = "auto"
+    settle_seconds: Annotated[float, Field(ge=0, le=3_600, description="taken when it has not changed for so long")] = 2.0
+    poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+
+
 class Settings(BaseSettings):
     """Everything a hub can be told. All listeners bind to `host`, 127.0.0.1 unless told otherwise."""
 
@@ -60,6 +74,7 @@ class Settings(BaseSettings):
     mllp_source: str = "mllp"
     mllp_profile: Annotated[str, Field(description="the profile that messages of the default MLLP feed are read by")] = STANDARD
     feeds: Annotated[tuple[MllpFeed, ...], Field(description="further MLLP listeners")] = ()
+    drops: Annotated[tuple[DropFeed, ...], Field(description="folders that files are dropped into")] = ()
     default_site: Annotated[str | None, Field(description="site of messages whose facility is not known")] = None
     worker_port: Annotated[
         int, Field(ge=0, le=65535, description="health and metrics of a process that only folds; 0 takes a free one")

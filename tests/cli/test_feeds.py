@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.simulation import promises
+from tests.simulation.live_hub import HubProcess
+from tests.unit.hl7.support import ras, rxa
 from topology.cli.app import app
 from topology.errors import HubError, InputRefusedError
+from topology.local import LocalHub
 from topology.settings import load_settings
 
 FEED = '[[feeds]]\nport = 0\nsource = "pyxis"\nprofile = "vista-oms"\n'
@@ -36,7 +41,7 @@ def test_feeds_are_read_with_their_defaults(tmp_path: Path) -> None:
         ('client_ca = "a.pem"\n', "client_ca needs a certificate"),
         ("message_bytes_max = 10\n", "feeds.0.message_bytes_max"),
         ("colour = 1\n", "feeds.0.colour"),
-        ('port = "x"\n', ""),
+        ('[[drops]]\npath = "in"\nsource = "a"\nformat = "xml"\n', "drops.0.format"),
     ],
 )
 def test_settings_that_can_not_be_are_a_sentence(tmp_path: Path, more: str, what: str) -> None:
@@ -62,3 +67,31 @@ def test_a_feed_that_can_not_listen_is_a_sentence(tmp_path: Path, feed: str, wha
         result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, HubError)
     assert what in str(result.exception)
+
+
+def test_a_running_hub_takes_what_is_dropped(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.hl7").write_bytes(ras(rxa()))
+    path = config(tmp_path, f'[[drops]]\npath = "{tmp_path / "in"}"\nsource = "sftp"\nsettle_seconds = 0\npoll_seconds = 0.1\n{FEED}')
+    hub = HubProcess(tmp_path / "hub", arguments=["--config", str(path)])
+    hub.start()
+    try:
+        until = time.monotonic() + 20
+        while not (tmp_path / "in" / "done" / "a.hl7").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:
+        hub.stop()
+    assert (tmp_path / "in" / "done" / "a.hl7").exists()
+    assert "feed sftp files dropped into" in "".join(hub.printed)
+    assert "feed pyxis mllp://127.0.0.1:" in "".join(hub.printed)
+    with LocalHub(tmp_path / "hub") as local:
+        stored = [record.value for record in promises.records(local.engine, "raw")]
+    assert ras(rxa()) in stored
+
+
+def test_a_drop_folder_that_can_not_be_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    path = config(tmp_path, f'[[drops]]\npath = "{tmp_path / "file"}"\nsource = "sftp"\n')
+    arguments = ["run", "--config", str(path), "--data", str(tmp_path / "hub"), "--http-port", "0", "--mllp-port", "0"]
+    result = CliRunner().invoke(app, arguments)
+    assert "feed sftp: the drop folder" in str(result.exception)
