@@ -28,6 +28,7 @@ ROUND_SECONDS: Final = 0.3
 ROUNDS: Final = 5
 SAMPLES: Final = Path(__file__).resolve().parents[1] / "data" / "hl7"
 PUBLISHED: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "hl7v2"
+PHARMACY: Final = ("RAS", "RDS", "RDE", "RGV", "OMP", "RRA", "RRD")
 PATHS: Final = ("MSH-9.1", "MSH-10", "PID-3.1", "PV1-3.1", "ORC-3.1", "RXR-1.1")
 
 
@@ -117,6 +118,59 @@ def _events(messages: list[bytes]) -> Callable[[], int]:
     return once
 
 
+def _pharmacy() -> list[bytes]:
+    """The published pharmacy messages that both peers can parse; none where they are not beside the project."""
+    index = PUBLISHED / "INDEX.tsv"
+    if not index.is_file():
+        return []
+    rows = [line.split("\t") for line in index.read_text(encoding="utf-8").splitlines()[1:]]
+    found = [(PUBLISHED / row[0] / row[1]).read_bytes() for row in rows if row[2].startswith(PHARMACY)]
+    return [data for data in found if _parses(data)]
+
+
+def _parses(data: bytes) -> bool:
+    try:
+        python_hl7.parse(data.decode())
+        parse_message(data.decode(), validation_level=2, find_groups=False)
+    except Exception:  # noqa: BLE001  # the peers raise errors of many kinds on real messages
+        return False
+    return True
+
+
+def _parsed(messages: list[bytes], parse: Callable[[str], object]) -> Callable[[], int]:
+    """A peer's bare parse, text already decoded."""
+    texts = [data.decode() for data in messages]
+
+    def once() -> int:
+        for text in texts:
+            parse(text)
+        return len(texts)
+
+    return once
+
+
+def _pharmacy_rows() -> list[dict[str, Any]]:
+    messages = _pharmacy()
+    if not messages:
+        return []
+    only_read = per_second(lambda: len([read(data) for data in messages]))
+    events = per_second(_sweep(messages))
+    name = f"{len(messages)} published pharmacy messages"
+    return [
+        {
+            "name": f"HL7 v2: {name}, read", "ours_per_second": only_read, "peer": "python-hl7, parse",
+            "peer_per_second": per_second(_parsed(messages, python_hl7.parse)), "limit": "splitting text in Python",
+        },
+        {
+            "name": f"HL7 v2: {name}, bytes to events", "ours_per_second": events, "peer": "hl7apy, bare parse",
+            "peer_per_second": per_second(
+                _parsed(messages, lambda text: parse_message(text, validation_level=2, find_groups=False))
+            ),
+            "limit": "Python: the mapper",
+        },
+    ]  # fmt: skip
+
+
 def _sweep(messages: list[bytes]) -> Callable[[], int]:
     raws = _raws(messages)
     ref, hub = RawRef(partition=0, offset=0), _Hub()
@@ -173,5 +227,6 @@ def rows() -> list[dict[str, Any]]:
             "ours_per_second": per_second(_events(messages)),
             "limit": "Python: three quarters is the mapper; it keeps field texts, see the module",
         },
+        *_pharmacy_rows(),
         _sweep_row(),
     ]
