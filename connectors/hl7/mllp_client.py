@@ -110,6 +110,7 @@ class MllpClient:
         if self._reader is None or self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(self._target.host, self._target.port)
             self._deframer = Deframer(ACK_BYTES_MAX)
+        expected = _control_id(message)
         self._writer.write(frame(message))
         await self._writer.drain()
         while True:
@@ -117,9 +118,19 @@ class MllpClient:
             if not data:
                 msg = "the peer closed the connection without an acknowledgement"
                 raise ConnectionResetError(msg)
-            blocks = self._deframer.feed(data)
-            if blocks:
-                return _acknowledgement(blocks[0].content)
+            for block in self._deframer.feed(data):
+                answer = _acknowledgement(block.content)
+                if not answer.control_id or not expected or answer.control_id == expected:
+                    return answer
+                # An answer to another message: taking it for this one's is how engines lose messages.
+
+
+def _control_id(message: bytes) -> str:
+    """MSH-10 of a message; "" when it has none that can be read."""
+    try:
+        return read(message.partition(b"\r")[0]).get("MSH-10")
+    except Er7Error:
+        return ""
 
 
 def _acknowledgement(content: bytes) -> Acknowledgement:
