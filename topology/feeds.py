@@ -146,11 +146,11 @@ class _Judge:
         return (Verdict.REJECTED if wanted.refused == "AR" else Verdict.ERROR), reason
 
     def _profile(self) -> Compiled | None:
-        """The feed's profile as reference data has it now, looked up every `LOOK_SECONDS`."""
+        """The feed's profile as reference data has it now, looked up every `LOOK_SECONDS`, and until it is there."""
         found = compiled_shipped(self._name)
         if found is not None:
             return found
-        if time.monotonic() - self._looked > LOOK_SECONDS:
+        if self._compiled is None or time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked = time.monotonic()
             known: dict[str, Profile] = {row["profile"]: PROFILE.validate(row) for row in self._views.reference("profile")}
             try:

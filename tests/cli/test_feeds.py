@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from connectors.hl7.mllp_client import Acknowledgement, MllpClient, MllpTarget
 from tests.simulation import promises
 from tests.simulation.live_hub import HubProcess
 from tests.unit.hl7.support import ras, rxa
@@ -95,3 +97,30 @@ def test_a_drop_folder_that_can_not_be_is_a_sentence(tmp_path: Path) -> None:
     arguments = ["run", "--config", str(path), "--data", str(tmp_path / "hub"), "--http-port", "0", "--mllp-port", "0"]
     result = CliRunner().invoke(app, arguments)
     assert "feed sftp: the drop folder" in str(result.exception)
+
+
+def test_a_profile_that_asks_for_it_has_its_sender_told(tmp_path: Path) -> None:
+    """The profile is reference data of the hub; what it can't read is answered AE, stored, and quarantined."""
+    strict = "profile: strict\ntitle: Strict\nbase: standard\nacknowledge: {refused: AE}\n"
+    (tmp_path / "strict.yaml").write_text(strict, encoding="utf-8")
+    data = tmp_path / "hub"
+    assert CliRunner().invoke(app, ["reference", "load", str(tmp_path / "strict.yaml"), "--data", str(data)]).exit_code == 0
+    hub = HubProcess(data, WARDSTOCK_MLLP_PROFILE="strict")
+    hub.start()
+    try:
+        until = time.monotonic() + 20
+        while (bad := asyncio.run(answer_to(hub.mllp_port, ras(rxa(f6="two"))))).code == "AA" and time.monotonic() < until:
+            time.sleep(0.1)  # the tables that the profile is looked up in follow the log by some tenths of a second
+        good = asyncio.run(answer_to(hub.mllp_port, ras(rxa())))
+    finally:
+        hub.stop()
+    assert (bad.code, good.code) == ("AE", "AA")
+    assert b"RXA-6 is 'two', which is not a number" in bad.content
+    with LocalHub(data) as local:
+        stored = [record.value for record in promises.records(local.engine, "raw")]
+    assert {ras(rxa(f6="two")), ras(rxa())} <= set(stored)
+
+
+async def answer_to(port: int, message: bytes) -> Acknowledgement:
+    async with MllpClient(MllpTarget(host="127.0.0.1", port=port)) as client:
+        return await client.send(message)
