@@ -11,8 +11,8 @@ from connectors.hl7.fields import FieldError
 from schemas.events import StockEvent
 from schemas.mapping import Mapped, Refused
 
-MOVEMENT_SEGMENTS = ("RXA", "RXD")
-"""Segments that state a movement wherever they stand."""
+MOVEMENT_SEGMENTS = ("RXA", "RXD", "ZPM", "ZPL")
+"""Segments that state a movement (or a cabinet's request) wherever they stand."""
 
 
 class Item(NamedTuple):
@@ -50,10 +50,10 @@ def map_items(envelope: Envelope, name: str, build: Callable[[Envelope, Item], S
     yield from stray_movements(envelope, name)
 
 
-def stray_movements(envelope: Envelope, expected: str) -> Iterator[Mapped]:
-    """A refusal for each movement segment other than the expected one."""
-    others = [name for name in MOVEMENT_SEGMENTS if name != expected]
-    if not envelope.message.has(*others):
+def stray_movements(envelope: Envelope, *expected: str) -> Iterator[Mapped]:
+    """A refusal for each movement segment other than the expected ones."""
+    others = [name for name in MOVEMENT_SEGMENTS if name not in expected]
+    if not others or not envelope.message.has(*others):
         return
     kind = envelope.header.get("9.1")
     for segment in envelope.message.segments(*others):

@@ -59,7 +59,9 @@ class Layout:
 
     def leaves_out(self, message: Message) -> bool:
         """Whether the message has segments of a cabinet that this layout does not read."""
-        return self.map.no_effect is None and any(message.has(name) and name not in self.reads for name in CABINET_SEGMENTS)
+        if self.map.no_effect is not None or self.map.family is not None:  # a family tells of each such segment itself
+            return False
+        return any(message.has(name) and name not in self.reads for name in CABINET_SEGMENTS)
 
 
 @dataclass(frozen=True, slots=True)

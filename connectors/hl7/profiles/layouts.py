@@ -14,6 +14,7 @@ from connectors.hl7.envelope import Envelope
 from connectors.hl7.er7 import Message
 from connectors.hl7.fields import FieldError
 from connectors.hl7.identity import content, reversal_key
+from connectors.hl7.items import stray_movements
 from connectors.hl7.paths import PATHS
 from connectors.hl7.profiles import facts
 from connectors.hl7.profiles.compile import DEFAULT_STARTS, Compiled, Layout
@@ -72,6 +73,7 @@ def map_by_layout(envelope: Envelope, compiled: Compiled, layout: Layout) -> Ite
             yield _item(envelope, compiled, layout, scope)
         except FieldError as error:
             yield Refused(code=error.code, reason=f"{error.reason} (profile {compiled.id})")
+    yield from stray_movements(envelope, each, *layout.reads)
 
 
 def amend_by_layout(envelope: Envelope, compiled: Compiled, layout: Layout, each: str) -> None:

@@ -34,7 +34,7 @@ def proposal(learned: Learned, rows: Sequence[Row], *, name: str, message_type: 
         "messages:",
         f"  {message_type}:",
         f"    each: {segment}",
-        "    starts: []",
+        "    starts: [ORC]",
         "    feed: cabinet",
         "    kind:",
         f"      path: {segment}-{learned.code}",

@@ -7,8 +7,9 @@ segment. A path is looked up in the nearest of these that has its segment.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from connectors.hl7.er7 import Group, Message, Segment
+from connectors.hl7.er7 import Message, Segment
 from connectors.hl7.paths import PATHS
 from connectors.hl7.syntax import NULL
 
@@ -60,21 +61,25 @@ def relative(path: str) -> str:
 
 
 def scopes_of(message: Message, each: str, starts: Sequence[str]) -> list[Scope]:
-    """The items of a message in order. Segments before the first group are the head of all."""
+    """The items of a message in order. Segments before the first group, and before the first item, are the head of all.
+
+    An item before the first starting segment is an item as well, in a group of its own.
+    """
     segments = list(message)
     names = {*starts, each}
     first = next((at for at, segment in enumerate(segments) if segment.name in names), len(segments))
-    head = segments[:first]
+    cuts = [at for at, segment in enumerate(segments) if segment.name in starts]
+    if not cuts or cuts[0] > first:
+        cuts.insert(0, first)
     found: list[Scope] = []
-    for group in message.groups(*(starts or (each,))) or [message]:
-        found.extend(_items(group, each, head, len(found)))
+    for start, end in pairwise([*cuts, len(segments)]):
+        found.extend(_items(segments[start:end], each, segments[:first], len(found)))
     return found
 
 
-def _items(group: Group, each: str, head: Sequence[Segment], before: int) -> Iterator[Scope]:
-    segments = list(group)
-    places = [at for at, segment in enumerate(segments) if segment.name == each]
+def _items(group: Sequence[Segment], each: str, head: Sequence[Segment], before: int) -> Iterator[Scope]:
+    places = [at for at, segment in enumerate(group) if segment.name == each]
     if not places:
         return
-    for number, (at, end) in enumerate(zip(places, [*places[1:], len(segments)], strict=True), start=before + 1):
-        yield Scope(segments[at], number, segments[at:end], segments[: places[0]], head)
+    for number, (at, end) in enumerate(zip(places, [*places[1:], len(group)], strict=True), start=before + 1):
+        yield Scope(group[at], number, group[at:end], group[: places[0]], head)

@@ -199,3 +199,19 @@ def test_a_request_for_synchronisation_moves_nothing() -> None:
     message = body(header("INR^U06"), "EQU|ROBOT1|20260601", "INV|0093^Drug|A^Active|DRUG|CELL_A1")
     result = mapped(message, profile="counting-robot")[0]
     assert isinstance(result, NoEffect)
+
+
+# ---- what no layout reads ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stray", ["RXA|0|1|20260601||A^B^NDC|1|TAB", "RXD|1|A^B^NDC|20260601|1|TAB"])
+def test_a_movement_that_the_layout_does_not_read_is_told_and_not_passed_over(stray: str) -> None:
+    results = mapped(dft(ft1(), stray))
+    assert [type(result).__name__ for result in results] == ["StockEvent", "Refused"]
+    assert getattr(results[1], "code", "") == "unexpected_segment"
+
+
+def test_a_cabinet_segment_in_a_standard_message_is_told_and_not_passed_over() -> None:
+    results = mapped(body(header("RDS^O13"), PID, ORC, "RXD|1|A^B^NDC|20260601|1|TAB", "ZPM|V|SYS|CAB"))
+    assert [type(result).__name__ for result in results] == ["StockEvent", "Refused"]
+    assert "ZPM has no meaning in a RDS message" in getattr(results[1], "reason", "")

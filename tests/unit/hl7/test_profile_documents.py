@@ -14,7 +14,7 @@ from schemas.kinds import EventKind
 from schemas.mapping import Refused
 from schemas.profile import PROFILE, Profile
 from tests.unit.hl7.cabinet_messages import oms, zpm
-from tests.unit.hl7.support import Hub, events, mapped
+from tests.unit.hl7.support import ORC, PID, Hub, body, events, header, mapped, ras, rxa
 from topology.reference_files import load_reference
 
 OWN = """\
@@ -180,3 +180,50 @@ def test_a_base_that_the_hub_has_is_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "is_one"), [("profile: a", True), ("- profile: a", False), ("a: [", False), ("", False)])
 def test_which_yaml_is_a_profile(text: str, is_one: bool) -> None:
     assert is_profile(text) is is_one
+
+
+# ---- standard types with a fact elsewhere ------------------------------------------------------------------------
+
+ELSEWHERE = """\
+profile: elsewhere
+title: An MAR that writes lots into RXA-17 and its ward into RXA-28
+base: standard
+units: {TABS: tablet}
+messages:
+  RAS:
+    family: RAS
+    fields:
+      lot: RXA-17
+      location: RXA-28
+      item: {paths: RXA-5.4, system: local}
+  RRA^O18:
+    family: RAS
+"""
+
+
+def test_a_standard_type_with_facts_elsewhere() -> None:
+    hub = Hub(profile(ELSEWHERE))
+    rxas = [rxa(f17="L1", f28="W4", f7="TABS"), rxa(f2="2", f17="L2", f28="W5")]
+    first, second = events(ras(*rxas), profile="elsewhere", hub=hub)
+    assert (first.lot, first.location_codes, first.unit) == ("L1", ("W4",), "tablet")
+    assert (second.lot, second.location_codes, second.unit) == ("L2", ("W5",), "mg")
+    assert [(code.system, code.value) for code in first.codes] == [("local", "4711")]
+    assert first.quantity_is_dose
+
+
+def test_what_the_profile_does_not_find_elsewhere_stays_where_the_standard_has_it() -> None:
+    (event,) = events(ras(rxa()), profile="elsewhere", hub=Hub(profile(ELSEWHERE)))
+    assert (event.lot, event.location_codes[0]) == ("LOT1", "ICU^12^A")
+
+
+def test_a_response_may_be_read_as_the_message_it_is_used_for() -> None:
+    message = body(header("RRA^O18"), PID, ORC, rxa())
+    assert mapped(message)[0] == mapped(message, profile="standard")[0]
+    (event,) = events(message, profile="elsewhere", hub=Hub(profile(ELSEWHERE)))
+    assert event.kind is EventKind.ADMINISTER
+
+
+def test_a_cabinet_segment_beside_it_is_told_and_the_facts_stay_where_they_are() -> None:
+    results = mapped(ras(rxa(f17="L1"), "ZPM|V|S|C"), profile="elsewhere", hub=Hub(profile(ELSEWHERE)))
+    assert [type(result).__name__ for result in results] == ["StockEvent", "Refused"]
+    assert getattr(results[0], "lot", "") == "L1"

@@ -10,7 +10,7 @@ from schemas.kinds import EventKind, Feed
 from schemas.mapping import Refused
 from schemas.topics import CASES, OUTCOMES
 from tests.unit.hl7.cabinet_messages import Cabinet, note, oms, zpm
-from tests.unit.hl7.support import events, mapped
+from tests.unit.hl7.support import ORC, events, mapped
 
 
 def at(minute: int) -> str:
@@ -166,3 +166,27 @@ def test_one_control_id_for_every_message_is_no_reason_to_lose_one() -> None:
     for one in messages:
         cabinet.take(oms(one, control="SAME"))
     assert cabinet.on_hand() == 5
+
+
+# ---- several transactions in one message ---------------------------------------------------------------------------
+
+
+def test_each_transaction_has_the_order_and_unit_of_its_own_group() -> None:
+    rqd = "RQD|1|amox-1||||2|%s"
+    groups = [
+        "ORC|NW|P1|F1", (rqd % "BOX").replace("||||2|", "|||2|"), zpm("V", "2", f8="10", at=at(1)),
+        "ORC|NW|P2|F2", (rqd % "TAB").replace("||||2|", "|||2|"), zpm("V", "1", f8="8", at=at(2)), note("CANCEL"),
+    ]  # fmt: skip
+    first, second = events(oms(*groups, patient=False), profile="vista-oms")
+    assert (first.order_id, first.unit, first.no_effect) == ("P1", "BOX", None)
+    assert (second.order_id, second.unit, second.no_effect) == ("P2", "TAB", "the cabinet cancelled the transaction")
+
+
+def test_a_transaction_before_the_first_order_is_not_lost() -> None:
+    found = events(oms(zpm("C", f9="10", at=at(1)), ORC, zpm("V", "2", f8="10", at=at(2)), patient=False), profile="vista-oms")
+    assert [(event.kind, event.order_id) for event in found] == [(EventKind.COUNT, None), (EventKind.VEND, "P1001")]
+
+
+def test_several_transactions_under_one_order_share_it() -> None:
+    found = events(oms(zpm("V", "2", f8="10", at=at(1)), zpm("V", "1", f8="8", at=at(2))), profile="vista-oms")
+    assert [event.order_id for event in found] == ["P1001", "P1001"]
