@@ -3,7 +3,8 @@
 It splits the message into segments and fields once and goes deeper only where asked. It owns reading and nothing else: it knows
 no message structure, changes no byte (`bytes(message)` is what came in) and judges no content.
 Source: HL7 v2.8.2 chapter 2 (§2.5 to §2.8). Line ends may be CR, LF, CRLF or mixed; a line that is no segment (three capitals or
-digits and the field separator) belongs to the field before it. Further departures are in `connectors/hl7/repair.py`.
+digits and the field separator) belongs to the field before it. Further departures that are read are in `delimiters.py` (MSH-2),
+`lineends.py`, `charset.py` and `repair.py` (names of segments).
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from connectors.hl7.charset import codec_of, decode
-from connectors.hl7.delimiters import STANDARD, Delimiters, delimiters_of
+from connectors.hl7.delimiters import ENCODING_CHARS_MAX, STANDARD, Delimiters, delimiters_of
+from connectors.hl7.lineends import MAY_END_LINES, MAY_END_TEXT, with_line_ends, without_entities
 from connectors.hl7.paths import PATHS
-from connectors.hl7.repair import as_segment, is_name, unfolded
+from connectors.hl7.repair import KNOWN, as_segment, is_name
 from connectors.hl7.syntax import PLAIN, Syntax, syntax_of
 
 _STANDARD_HEADER: Final = "MSH|^~\\&|"
-_SKIPPED_BEFORE_HEADER: Final = "\ufeff\x0b \t\r\n"
+_SKIPPED_BEFORE_HEADER: Final = "\ufeff\x00\x0b\x1c \t\r\n"
 _END_OF_BLOCK: Final = "\x1c"
-_LINE_END: Final = re.compile(r"(\r\n|\r|\n)")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_OTHER_SEPARATOR: Final = re.compile(r"[ \t]*([A-Z][A-Z0-9]{2})([^\w\s.,:;()'\"\\/-])")
+_OTHER_SEPARATORS_MIN: Final = 3
+"""A line of text may begin with a segment's name; one with `|` after it or as many signs of one kind is meant as a segment."""
 
 Row = list[str]
 
@@ -185,7 +190,7 @@ class Message(Group):
 
 
 def read(data: bytes, charset: str | None = None) -> Message:
-    """Read one message. Raises `Er7Error` when the bytes hold no header segment with usable delimiters.
+    """Read one message. Raises `Er7Error` when the bytes hold no header segment with usable delimiters, or several messages.
 
     `charset` is a Python codec that reads the bytes whatever the message says of itself; one they contradict is not believed.
     """
@@ -196,30 +201,15 @@ def read(data: bytes, charset: str | None = None) -> Message:
     else:
         syntax = syntax_of(STANDARD, charset) if charset else PLAIN
     separator = syntax.delimiters.field
-    if "\n" not in text and _END_OF_BLOCK not in text:
-        lines = text.split("\r")
-        if not lines[-1]:
-            lines.pop()
-        if len(lines) == 1:
-            lines = unfolded(lines[0], separator).split("\r")
-        rows = [line.split(separator) for line in lines]
-        index: dict[str, list[Row]] = {}
-        for row in rows:
-            name = row[0]
-            if name in index:
-                index[name].append(row)
-            elif len(row) > 1 and len(name) == 3 and is_name(name):
-                index[name] = [row]
-            else:
-                break
-        else:
-            rows[0].insert(1, separator)
-            return Message(data, rows, index, syntax)
-    if "\r" not in text and "\n" not in text:
-        text = unfolded(text, separator)
-    rows = [segment.split(separator) for segment in _segments(text, separator)]
+    rows, index = _plain_rows(text, separator)
+    if not rows:
+        rows = [segment.split(separator) for segment in _segments(with_line_ends(text, separator), separator)]
+        index = _indexed(rows)
+    if len(index["MSH"]) > 1:
+        reason = "there are several MSH segments where one message is expected: send each message, or a batch, by itself"
+        raise Er7Error("several_messages", reason)
     rows[0].insert(1, separator)
-    return Message(data, rows, _indexed(rows), syntax)
+    return Message(data, rows, index, syntax)
 
 
 def _header(text: str) -> tuple[str, Delimiters]:
@@ -227,7 +217,7 @@ def _header(text: str) -> tuple[str, Delimiters]:
     if not text.startswith("MSH"):
         text = text.lstrip(_SKIPPED_BEFORE_HEADER)
     if text[:3].upper() == "MSH":
-        text = f"MSH{text[3:].lstrip(' ')}"
+        text = "MSH" + text[3:].lstrip(" \t")
     if not text:
         raise Er7Error("empty", "the message is empty")
     if not text.startswith("MSH"):
@@ -235,33 +225,85 @@ def _header(text: str) -> tuple[str, Delimiters]:
     header = _LINE_END.split(text, maxsplit=1)[0]
     if len(header) < 5:
         raise Er7Error("msh_too_short", "MSH ends before its delimiters (MSH-1 and MSH-2)")
-    delimiters = delimiters_of(header[3], header.split(header[3], 2)[1].strip())
+    encoding = header.split(header[3], 2)[1].strip()
+    delimiters = delimiters_of(header[3], encoding) if len(encoding) <= ENCODING_CHARS_MAX else None
     if delimiters is None:
-        raise Er7Error("bad_delimiters", f"MSH-1 and MSH-2 name no usable delimiters: {header[3:9]!r}")
+        reason = f"MSH-1 and MSH-2 name no usable delimiters: {header[3:9]!r}; HL7 recommends '|^~\\\\&|', each sign once"
+        raise Er7Error("bad_delimiters", reason)
+    if "&amp;" in encoding:
+        text = without_entities(text)
     return text, delimiters
 
 
 def _segments(text: str, separator: str) -> list[str]:
     """Cut text with any line ends into segments; a line that is no segment continues the one before, its line end kept.
 
-    A bare name without a separator is a segment only after a line end that certainly ends segments.
+    A bare name without a separator is a segment only after a line end that certainly ends segments. Raises `Er7Error` for a
+    line after such an end that is a segment with another separator.
     """
-    pieces = _LINE_END.split(text.rstrip(_END_OF_BLOCK + "\r\n"))
-    bare_after = ("\r", "\r\n") if "\r" in text else ("\n",)
-    found: list[list[str]] = [[pieces[0]]]
-    pending: list[str] = []
-    for line_end, line in zip(pieces[1::2], pieces[2::2], strict=True):
-        pending.append(line_end)
+    if "\r" not in text and "\n" not in text:
+        return [text]
+    certain = ("\r", "\r\n") if "\r" in text else ("\n",)
+    lines = _lines(text)
+    _, _, rest = next(lines)
+    head, stop = text[:rest], rest
+    found: list[str] = []
+    for line_end, start, end in lines:
+        line = text[start:end]
         if not line.strip(" \t"):
-            pending.append(line)
             continue
-        segment = as_segment(line, separator, may_be_bare=line_end in bare_after)
+        segment = as_segment(line, separator, may_be_bare=line_end in certain)
         if segment is not None:
-            found.append([segment])
+            found.append(head + text[rest:stop])
+            head, rest = segment, end
+        elif line_end in certain:
+            _refuse_other_separator(line)
+        stop = end
+    found.append(head + text[rest:stop])
+    return found
+
+
+def _lines(text: str) -> Iterator[tuple[str, int, int]]:
+    """The line end before, the beginning and the end of each line."""
+    line_end, start = "", 0
+    for match in _LINE_END.finditer(text):
+        yield line_end, start, match.start()
+        line_end, start = match.group(), match.end()
+    yield line_end, start, len(text)
+
+
+def _refuse_other_separator(line: str) -> None:
+    """Raises `Er7Error` when a line is a segment with another separator than MSH-1: what it says must not get lost in a field."""
+    match = _OTHER_SEPARATOR.match(line)
+    if match is None or match[1] not in KNOWN:
+        return
+    if match[2] == STANDARD.field or line.count(match[2]) >= _OTHER_SEPARATORS_MIN:
+        reason = f"segment {match[1]} has {match[2]!r} after its name and not the separator of MSH-1: correct it at the sender"
+        raise Er7Error("other_separator", reason)
+
+
+def _plain_rows(text: str, separator: str) -> tuple[list[Row], dict[str, list[Row]]]:
+    """Rows and rows by name where every line is a segment beyond doubt, which nearly all are; none where one is not."""
+    rows: list[Row] = []
+    index: dict[str, list[Row]] = {}
+    if _END_OF_BLOCK in text:
+        return rows, index
+    if "\n" in text:
+        text = text.replace("\r\n", "\r").replace("\n", "\r")
+    lines = text.rstrip("\r").split("\r")
+    if len(lines) == 1 or lines[0].endswith(MAY_END_LINES) or lines[-1].endswith(MAY_END_TEXT):
+        return rows, index
+    for line in lines:  # one after the other: of a long text the first line that is no segment ends it
+        row = line.split(separator)
+        name = row[0]
+        if name in index:
+            index[name].append(row)
+        elif len(row) > 1 and len(name) == 3 and is_name(name):
+            index[name] = [row]
         else:
-            found[-1] += (*pending, line)
-        pending.clear()
-    return ["".join(parts) for parts in found]
+            return [], {}
+        rows.append(row)
+    return rows, index
 
 
 def _indexed(rows: list[Row]) -> dict[str, list[Row]]:

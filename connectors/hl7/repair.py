@@ -1,8 +1,7 @@
-"""Line ends and segment names as some engines write them, read where the reading is certain.
+"""Names of segments as some engines write them, read where the reading is certain.
 
-A message may come on one line, its segments apart by blanks or by a line end that was written out (`\\r`, `<CR>`, an ASCII record
-separator); names may be in small letters, or have a blank before their separator. What begins a segment must then be a name that
-HL7 knows (v2.1 to v2.8.2), or one with Z: free text in a field never becomes a segment. The bytes of a message are not changed.
+Names may be in small letters, or have a blank before their separator; such a name must be one that HL7 knows (v2.1 to v2.8.2)
+or one with Z. The bytes of a message are not changed.
 """
 
 from __future__ import annotations
@@ -22,28 +21,12 @@ KNOWN: Final = frozenset(_NAMES.split())
 """Names of segments, versions 2.1 to 2.8.2."""
 
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
-_WRITTEN_OUT: Final = r"\\r\\n|\\r|\\n|\\X0D\\|<CR><LF>|<CR>|<LF>|\[CR\]|&#13;|&#x0?D;|[\x0b\x1d\x1e\x85\u2028\u2029]"
 
 
 @lru_cache(maxsize=4096)
 def is_name(name: str) -> bool:
     """Whether three characters have the form of a segment name. Callers check the length first, so that the cache stays small."""
     return _NAME.fullmatch(name) is not None
-
-
-@lru_cache(maxsize=64)
-def _between(separator: str) -> re.Pattern[str]:
-    """What stands between two segments of a message on one line."""
-    return re.compile(rf"(?:(?:{_WRITTEN_OUT})\s*|\s+)(?=([A-Za-z][A-Za-z0-9]{{2}})[ \t]*{re.escape(separator)})", re.IGNORECASE)
-
-
-def unfolded(text: str, separator: str) -> str:
-    """Text without any line end as one with them, where segments are certain to begin."""
-
-    def line_end(match: re.Match[str]) -> str:
-        return "\r" if is_known(match.group(1)) else match.group(0)
-
-    return _between(separator).sub(line_end, text)
 
 
 def is_known(name: str) -> bool:

@@ -152,7 +152,7 @@ def _parsed(messages: list[bytes], parse: Callable[[str], object]) -> Callable[[
 def _pharmacy_rows() -> list[dict[str, Any]]:
     messages = _pharmacy()
     if not messages:
-        return []
+        return [{"name": "HL7 v2: published pharmacy messages", "ours_per_second": 0, "limit": f"NOT MEASURED: no {PUBLISHED.name} folder"}]
     only_read = per_second(lambda: len([read(data) for data in messages]))
     events = per_second(_sweep(messages))
     name = f"{len(messages)} published pharmacy messages"

@@ -14,8 +14,13 @@ _TEXTS: Final = (
 )  # fmt: skip
 _HEADERS: Final = (
     b"MSH|^~\\&|", b"MSH|^~\\\\&|", b"MSH|^~\xc2\xa5&|", b"MSH|^|", b"MSH||", b"MSH|^~\\&#|", b"MSH#^~\\&#", b"MSH|abcd|", b"MSH", b"msh|^~\\&|", b"MSH |^~\\&|",
+    b"MSH|^~&|", b"MSH|^~\\&amp;|", b"MSH^~\\&|", b"MSH|^~\\&", b"[SOM]MSH|^~\\&|", b"\x00\x00MSH|^~\\&|", b"log: MSH|^~\\&|", b"MSH | ^~\\& | ",
 )  # fmt: skip
-_ENDS: Final = (b"\n", b"\r\n", b"\r\r", b" ", b"\\r", b"<CR>", b"\x1e", b"", b"\r    ", b"\n\n")
+_ENDS: Final = (b"\n", b"\r\n", b"\r\r", b" ", b"\\r", b"<CR>", b"\\r\n", b"<cr>\r", b"| ", b"\x1e", b"", b"\r    ", b"\n\n")
+_FRAMES: Final = (
+    (b"\x0b", b"\x1c\r"), (b"\x0b", b"\x1c"), (b"[SOM]", b"[EOM]\r\n"), (b"<SB>", b"<EB><CR>"), (b'"', b'"'), (b"", b"\x00" * 40),
+    (b"\x0b\x0b", b"\x1c\r\x1c\r"), (b"FHS|^~\\&|\rBHS#*+!@#\r", b"\rBTS#1\rFTS|7\r"), (b"2026-06-01 got ", b"\n"),
+)  # fmt: skip
 _CHARSETS: Final = (b"8859/1", b"ISO IR87", b"UNICODE UTF-8", b"UNICODE UTF-16", b"ISO IR13", b"BIG-5", b"???", b"ASCII~ISO IR87")
 Mutation = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
 
@@ -70,6 +75,20 @@ def _ends(data: bytes, rng: random.Random, seeds: Sequence[bytes]) -> bytes:
     return data.replace(b"\r", rng.choice(_ENDS), rng.choice((1, 2, -1)))
 
 
+def _framed(data: bytes, rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Blocks, envelopes and text round a message, more than once as it may be."""
+    before, after = rng.choice(_FRAMES)
+    return (before + data + after) * rng.choice((1, 1, 2))
+
+
+def _delimiter(data: bytes, rng: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """One delimiter for another, in all of the message or from somewhere on."""
+    at = rng.choice((0, rng.randint(0, len(data))))
+    return data[:at] + data[at:].replace(
+        rng.choice((b"|", b"^", b"~", b"\\", b"&")), rng.choice((b"|", b"^", b"$", b"#", b" | ", b"&amp;", b""))
+    )
+
+
 def _charset(data: bytes, rng: random.Random, seeds: Sequence[bytes]) -> bytes:
     first, _, rest = data.partition(b"\r")
     parts = first.split(b"|")
@@ -108,9 +127,11 @@ def _splice(data: bytes, rng: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def _recoded(data: bytes, rng: random.Random, seeds: Sequence[bytes]) -> bytes:
-    return data.decode("latin-1").encode(rng.choice(("utf-8", "utf-16", "utf-16-be", "latin-1", "utf-8-sig")))
+    codec = rng.choice(("utf-8", "utf-16", "utf-16-be", "utf-32", "latin-1", "utf-8-sig", "shift_jis", "euc_jp", "iso2022_jp"))
+    return data.decode("utf-8", "surrogateescape").encode(codec, "ignore")
 
 
 _MUTATIONS: Final[tuple[Mutation, ...]] = (
-    _segments, _segments, _field, _field, _field, _field, _header, _ends, _charset, _bytes, _bytes, _splice, _recoded,
+    _segments, _segments, _segments, _field, _field, _field, _field, _field, _field, _field, _header, _ends, _charset, _bytes, _bytes,
+    _splice, _recoded, _framed, _delimiter,
 )  # fmt: skip
