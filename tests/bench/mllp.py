@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import uvloop
 
+from connectors.contract import Publish
 from connectors.hl7.mllp import MllpListener, MllpSettings
 from connectors.simulator import Knobs, simulate, write_reference
 from topology.live import LiveHub
@@ -33,7 +34,9 @@ from topology.reference_files import load_reference
 
 KNOBS: Final = Knobs(seed=2, sites=1, beds=100, days=2)
 CONNECTIONS: Final = (1, 20, 200, 1000)
-SECONDS: Final = 6.0
+SECONDS: Final = 4.0
+ROUNDS: Final = 2
+"""In turn, and the best counts: a Java server, HAPI or broker, compiles its own code in its first seconds, which takes a core."""
 HERE: Final = Path(__file__).parent / "hapi"
 LIMIT: Final = {
     1: "two syncs and a thread switch for each message alone",
@@ -45,16 +48,30 @@ LIMIT: Final = {
 
 def rows() -> list[dict[str, Any]]:
     """Round trips a second, with the middle and the slow ones, by number of connections."""
-    ours = _ours()
+    return table("embedded", _ours(), LIMIT)
+
+
+def table(runtime: str, ours: dict[int, dict[str, Any]], limits: dict[int, str]) -> list[dict[str, Any]]:
+    """A row for each number of connections, beside HAPI, which is measured now."""
     with _hapi() as port:
-        peers = {count: _measure("127.0.0.1", port, count) for count in CONNECTIONS} if port else {}
-    return [_row(count, ours[count], peers.get(count)) for count in CONNECTIONS]
+        peers = best(lambda count: _measure("127.0.0.1", port, count)) if port else {}
+    return [_row(runtime, count, ours[count], peers.get(count), limits[count]) for count in CONNECTIONS]
 
 
-def _row(count: int, ours: dict[str, Any], peer: dict[str, Any] | None) -> dict[str, Any]:
+def best(measure: Callable[[int], dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """The best round for each number of connections, with the most that were dropped in any."""
+    rounds = [{count: measure(count) for count in CONNECTIONS} for _ in range(ROUNDS)]
+    return {
+        count: max((one[count] for one in rounds), key=lambda one: float(one["a_second"]))
+        | {"dropped": max(one[count]["dropped"] for one in rounds)}
+        for count in CONNECTIONS
+    }
+
+
+def _row(runtime: str, count: int, ours: dict[str, Any], peer: dict[str, Any] | None, limit: str) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "name": f"MLLP round trips, stored durably, {count} connection{'s' if count > 1 else ''}; {_shown(ours)}",
-        "ours_per_second": ours["a_second"], "limit": LIMIT[count],
+        "name": f"MLLP round trips, {runtime}, stored durably, {count} connection{'s' if count > 1 else ''}; {_shown(ours)}",
+        "ours_per_second": ours["a_second"], "limit": limit,
     }  # fmt: skip
     if peer is not None:
         row |= {"peer": f"HAPI 2.5.1, nothing stored; {_shown(peer)}", "peer_per_second": peer["a_second"]}
@@ -68,24 +85,29 @@ def _shown(measured: dict[str, Any]) -> str:
 
 def _ours() -> dict[int, dict[str, Any]]:
     simulation = simulate(KNOBS)
-    found = {}
     with tempfile.TemporaryDirectory() as folder, LocalHub(Path(folder) / "hub") as local:
         write_reference(simulation.network, Path(folder) / "reference")
         local.load_reference(load_reference([Path(folder) / "reference"]).records)
         live = LiveHub(local, timedelta(seconds=5))
         live.start()
         try:
-            for count in CONNECTIONS:
-                found[count] = uvloop.run(_against(live, count))
-                while live.backlog():
-                    time.sleep(0.1)
+            found = best(lambda count: _one(live, count))
         finally:
             live.stop()
     return found
 
 
-async def _against(live: LiveHub, connections: int) -> dict[str, Any]:
-    listener = MllpListener(live.publish, MllpSettings(port=0, source="bench"))
+def _one(live: LiveHub, connections: int) -> dict[str, Any]:
+    """One measurement, and the hub at rest again."""
+    measured = uvloop.run(against(live.publish, connections))
+    while live.backlog():
+        time.sleep(0.1)
+    return measured
+
+
+async def against(publish: Publish, connections: int) -> dict[str, Any]:
+    """What so many senders saw of a listener that stores with `publish`."""
+    listener = MllpListener(publish, MllpSettings(port=0, source="bench"))
     await listener.start()
     try:
         return await asyncio.to_thread(_measure, *listener.address, connections)

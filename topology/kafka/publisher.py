@@ -25,7 +25,8 @@ PENDING_KIBIBYTES_MAX: Final = 64 * 1024
 """What may wait for a broker; beyond it publishing is refused, so that memory stays bounded."""
 DELIVERY_MS_MAX: Final = 15_000
 """A message that no broker took for so long is refused; its sender keeps it."""
-LINGER_MS: Final = 2
+LINGER_MS: Final = 0.3
+"""Measured on MLLP, 1, 20 and 200 connections: 626, 10,500, 11,100 messages a second; 363, 5,760, 13,100 with 2 ms."""
 _POLL_SECONDS: Final = 0.1
 STOP_SECONDS_MAX: Final = 20.0
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, Final
 
-PARTS: Final = ("work", "site", "latency", "scaling", "memory")
+PARTS: Final = ("work", "site", "latency", "scaling", "memory", "mllp")
 
 
 def rows(parts: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
