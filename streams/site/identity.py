@@ -50,7 +50,7 @@ def admit(desk: Desk, event: StockEvent) -> bool:
     known = desk.seen.get(key)
     raw = (event.raw.partition, event.raw.offset, event.raw.index)
     if known is None:
-        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new"))
+        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new", control=_only_told_by(event)))
         return True
     if known.status == "reversed_early" and not known.fingerprint and event.kind is EventKind.REVERSAL:
         # Somebody tried to take this reversal back before it came; only facts can be taken back, so it counts.
@@ -64,12 +64,37 @@ def admit(desk: Desk, event: StockEvent) -> bool:
         )  # fmt: skip
         return False
     if known.fingerprint == facts:
+        if known.control and event.control_id not in (None, "", known.control):
+            _ambiguous(desk, event, known)
         reason = f"the same event was received before as {known.event_id}"
         ids, kinds = (event.event_id,), (event.kind,)
         desk.outcome(event, Outcome.DUPLICATE, "duplicate", reason, event_ids=ids, kinds=kinds, was=desk.was)
         return False
     _conflict(desk, event, known, facts)
     return False
+
+
+def _only_told_by(event: StockEvent) -> str:
+    """The control id of a fact that nothing else tells from another one like it; "" for facts that a sender numbers or counts."""
+    numbered = event.transaction_id or event.order_id or event.serial or event.device_sequence or event.begin_count is not None
+    return "" if numbered or event.kind not in STOCK_KINDS else event.control_id or ""
+
+
+def _ambiguous(desk: Desk, event: StockEvent, known: Seen) -> None:
+    """The same facts in another message: a queue that was replayed with new ids, or the same thing done twice in one minute.
+
+    It counts once, as a resend does; a person says if it was two.
+    """
+    text = (
+        f"{event.kind} of {no_exponent(event.quantity)} {event.unit or ''} at {event.occurred.isoformat()} came in two messages, "
+        f"{known.control} and {event.control_id}, with no transaction number, order or count to tell them apart: counted once; "
+        "if it happened twice, count the place"
+    )
+    desk.case_open(
+        derived_id("case", "ambiguous_duplicate", event.site, event.event_key), event.site, "ambiguous_duplicate", text,
+        event_id=event.event_id, raw=event.raw,
+        facts={"first_raw": list(known.raw), "second_raw": [event.raw.partition, event.raw.offset, event.raw.index]},
+    )  # fmt: skip
 
 
 def _conflict(desk: Desk, event: StockEvent, known: Seen, facts: str) -> None:

@@ -194,8 +194,8 @@ def _remember(desk: Desk, event: StockEvent, item: str, made: Plan, entries: tup
     seen = desk.seen.get(key)
     raw = (event.raw.partition, event.raw.offset, event.raw.index)
     outside = tuple((source, target, lot.product, lot.lot, item, quantity) for source, target, quantity, lot in made.outside)
-    fingerprint = seen.fingerprint if seen else ""
-    desk.seen.put(key, Seen(fingerprint, event.event_id, raw, event.kind, "posted", entries, outside))
+    fingerprint, control = (seen.fingerprint, seen.control) if seen else ("", "")
+    desk.seen.put(key, Seen(fingerprint, event.event_id, raw, event.kind, "posted", entries, outside, control=control))
 
 
 def _given_unusable(desk: Desk, work: Work, lot: LotId) -> None:

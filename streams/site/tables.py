@@ -23,7 +23,10 @@ class SeenEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is remembered of a business key: the facts it stated, where it came from, what it posted."""
+    """What is remembered of a business key: the facts it stated, where it came from, what it posted.
+
+    `control` is the message's own id, where only that tells a fact sent twice from two facts that look the same.
+    """
 
     fingerprint: str
     event_id: str
@@ -33,6 +36,7 @@ class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
     entries: tuple[SeenEntry, ...] = ()
     outside: tuple[tuple[str, str, str, str, str, int], ...] = ()
     conflicts: int = 0
+    control: str = ""
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -67,6 +67,38 @@ def test_a_conflict_that_is_resent_is_one_case() -> None:
     assert [one.kind for one in hub.all("cases")] == ["negative_stock", "conflicting_duplicate"]
 
 
+UNNUMBERED = told("vend", 2, place=POCKET, key="u", control_id="MSG1")
+
+
+def test_two_facts_that_nothing_tells_apart_count_once_and_ask_a_person() -> None:
+    """Two real vends in one minute without a transaction id, or a queue replayed with new ids: nobody can know."""
+    hub = SiteHub()
+    hub.hear(UNNUMBERED, replace(UNNUMBERED, control_id="MSG2"), replace(UNNUMBERED, control_id="MSG3"))
+    assert hub.on_hand(POCKET) == -2
+    assert hub.outcomes() == ["posted", "duplicate", "duplicate"]
+    [case] = hub.open_cases("ambiguous_duplicate")
+    assert "MSG1 and MSG2" in case.text
+
+
+@pytest.mark.parametrize(
+    "told_apart",
+    [{"transaction_id": "T1"}, {"order_id": "O1"}, {"serial": "S1"}, {"device_sequence": 7}, {"begin_count": Decimal(9)}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_numbered_or_counted_fact_that_comes_again_is_a_plain_duplicate(told_apart: dict[str, Any]) -> None:
+    hub = SiteHub()
+    first = replace(UNNUMBERED, **told_apart)
+    hub.hear(first, replace(first, control_id="MSG2"))
+    assert hub.open_cases("ambiguous_duplicate") == []
+
+
+def test_a_resend_under_its_own_control_id_is_a_plain_duplicate() -> None:
+    hub = SiteHub()
+    hub.hear(UNNUMBERED, UNNUMBERED, replace(UNNUMBERED, control_id=None))
+    assert hub.outcomes() == ["posted", "duplicate", "duplicate"]
+    assert hub.open_cases("ambiguous_duplicate") == []
+
+
 def test_a_reused_control_id_with_another_key_is_another_fact() -> None:
     hub = SiteHub()
     hub.hear(FIRST, replace(FIRST, event_key="k2", event_id="e2"))
