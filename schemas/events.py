@@ -72,6 +72,13 @@ class StockEvent:
     begin_count_verified: Annotated[bool, Field(description="a person counted it; else the device expected it")] = False
     reverses: Annotated[str | None, Field(description="event_key of the fact this one takes back")] = None
     replaces: Annotated[str | None, Field(description="event_key of the fact this one stands in for")] = None
+    version: Annotated[
+        int, Field(ge=0, description="the sender's order of versions of the fact in `replaces`; 0: time decides")
+    ] = 0
+    part_of: Annotated[
+        str | None, Field(description="event_key of the first line of the same resource: lines of another version of it conflict")
+    ] = None
+    lines: Annotated[int, Field(ge=0, description="how many lines the resource has, where it may have several")] = 0
     test: Annotated[bool, Field(description="test or training traffic: never posts")] = False
     no_effect: Annotated[str | None, Field(description="why this item moves nothing, in the sender's terms")] = None
     zone_assumed: Annotated[bool, Field(description="the time stamp had no offset; the site's zone was used")] = False

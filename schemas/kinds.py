@@ -31,6 +31,9 @@ class EventKind(StrEnum):
     CENSUS = "census"  # admission, transfer, discharge, merge
     NULL = "null"  # a device transaction without effect
     REQUEST = "request"  # a cabinet or another system asks to be refilled
+    # Added later: the order of the vocabulary ranks events of one instant, and ranks stand in logs that are kept.
+    ADJUST_IN = "adjust_in"  # a stock system says it holds more, and not where from
+    ADJUST_OUT = "adjust_out"  # a stock system says it holds less, and not where to
 
 
 STOCK_KINDS = frozenset(EventKind) - {
@@ -50,6 +53,7 @@ class Feed(StrEnum):
     ORDER = "order"
     CENSUS = "census"
     ERP = "erp"
+    SUPPLY = "supply"  # deliveries, supply requests and stock reports of other stock systems
 
 
 class Outcome(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from connectors.fhir.bundle import Item
@@ -28,23 +29,25 @@ _PERIODS: Final = ("effectivePeriod", "occurencePeriod", "occurrencePeriod")
 _TIMINGS: Final = ("occurenceTiming", "occurrenceTiming")
 
 
-def administration_facts(item: Item, status: Status) -> Facts:
+def administration_facts(item: Item, status: Status) -> Sequence[Facts]:
     """What the resource says. Raises `Fault` for an absurd dose."""
     resource = item.resource
     quantity, unit = quantity_of(child(child(resource, "dosage"), "dose"), "MedicationAdministration.dosage.dose")
-    return Facts(
-        kind=EventKind.ADMINISTER,
-        feed=Feed.ADMINISTRATION,
-        times=_times(resource),
-        quantity=quantity,
-        unit=unit,
-        quantity_is_dose=True,
-        places=administered_at(item),
-        order_id=reference_id(item, child(resource, "request")),
-        no_effect=status.why_nothing_moves(quantity),
-        key_suffix=status.key_suffix,
-        takes_back=status.is_error,
-    )
+    return [
+        Facts(
+            kind=EventKind.ADMINISTER,
+            feed=Feed.ADMINISTRATION,
+            times=_times(resource),
+            quantity=quantity,
+            unit=unit,
+            quantity_is_dose=True,
+            places=administered_at(item),
+            order_id=reference_id(item, child(resource, "request")),
+            no_effect=status.why_nothing_moves(quantity),
+            key_suffix=status.key_suffix,
+            takes_back=status.is_error,
+        )
+    ]
 
 
 def _times(resource: Node) -> list[tuple[str, str]]:

@@ -11,15 +11,16 @@ from typing import Any, Final
 from connectors.fhir.bundle import Item, is_test
 from connectors.fhir.context import actor_of, facility_codes, patient_of, place_codes, witness_of
 from connectors.fhir.datatypes import identifiers_of, instant_of
-from connectors.fhir.identity import event_key, order_key, reversal_key
+from connectors.fhir.identity import event_key, key_of, order_key, reversal_key, version_of
 from connectors.fhir.medication import Medication, medication_of
 from connectors.fhir.nodes import Fault, Node, text
 from schemas.events import StockEvent
 from schemas.ids import derived_id, fingerprint
-from schemas.kinds import EventKind, Feed
+from schemas.kinds import STOCK_KINDS, EventKind, Feed
 from schemas.mapping import MappingContext, SiteFacts
 from schemas.raw import RawMessage, RawRef
 
+MISTAKE: Final = "the newest version says it was entered in error"
 EVENT_CHARACTERS_MAX: Final = 16_384
 """Most characters of codes and names in one event; a resource with more is refused rather than carried through every log."""
 
@@ -30,6 +31,8 @@ class Origin:
 
     message: RawMessage
     context: MappingContext
+    release: str | None = None
+    """The FHIR release the message states it is written in; None when it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +52,19 @@ class Facts:
     key_suffix: str = ""
     """Set while nothing has moved yet: the state before the fact is no version of the fact."""
     takes_back: bool = False
+    product: Medication | None = None
+    """What it is about, where that does not stand under `medication`."""
+    line: int = 1
+    lines: int = 0
+    """Line of the resource, from 1, and how many it has; 0 when its type never has several. A type with lines has no versions
+    that replace each other: another version of it conflicts, and a person decides."""
 
 
 def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEvent:
     """The stock event. Raises `Fault` when a fact that moves stock has no usable time."""
     site, site_fields = _site(item, facts.places, origin)
-    medication = medication_of(item)
-    moves = facts.no_effect is None and not facts.takes_back and facts.kind is not EventKind.ORDER
+    medication = facts.product or medication_of(item)
+    moves = facts.no_effect is None and not facts.takes_back and facts.kind in STOCK_KINDS
     occurred, zone_assumed = _occurred(facts.times, site, origin.message.received_at, required=moves)
     location_codes = place_codes(item, facts.places)
     patient = patient_of(item, origin.context)
@@ -66,15 +75,14 @@ def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEven
             medication.lot, medication.expiry, *medication.codes, *location_codes,
         )  # fmt: skip
 
-    key = order_key(item, content) if facts.kind is EventKind.ORDER else event_key(item, content)
-    own_key = reversal_key(key) if facts.takes_back else key + facts.key_suffix
+    named = _named(facts, order_key(item, content) if facts.kind is EventKind.ORDER else event_key(item, content), item)
     identifiers = identifiers_of(item.resource)
     destination_codes = place_codes(item, facts.destinations)
-    _check_size(key, *location_codes, *destination_codes, *_texts(medication), medication.lot)
+    _check_size(named.key, *location_codes, *destination_codes, *_texts(medication), medication.lot)
     return StockEvent(
-        event_id=derived_id("event", site_fields["site"], own_key),
-        event_key=own_key,
-        kind=EventKind.REVERSAL if facts.takes_back else facts.kind,
+        event_id=derived_id("event", site_fields["site"], named.key),
+        event_key=named.key,
+        kind=EventKind.REVERSAL if named.reverses else facts.kind,
         feed=facts.feed,
         source=origin.message.source,
         raw=ref,
@@ -88,18 +96,49 @@ def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEven
         to_location_codes=destination_codes,
         lot=medication.lot,
         expiry=medication.expiry,
+        serial=medication.serial,
         transaction_id=(identifiers[0][1] if identifiers else text(item.resource, "id")) or None,
         control_id=item.scope.control_id,
         order_id=facts.order_id or None,
         patient=patient,
         actor=actor_of(item),
         witness=witness_of(item),
-        reverses=key if facts.takes_back else None,
+        reverses=named.reverses,
+        replaces=named.replaces,
+        version=named.version,
+        part_of=named.part_of,
+        lines=facts.lines,
         test=item.scope.test or is_test(item.resource),
-        no_effect=facts.no_effect,
+        no_effect=MISTAKE if named.replaces and facts.takes_back else facts.no_effect,
         zone_assumed=zone_assumed,
         **site_fields,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The identity of an event: its key, and the facts it stands for, takes back or belongs to."""
+
+    key: str
+    reverses: str | None = None
+    replaces: str | None = None
+    version: int = 0
+    part_of: str | None = None
+
+
+def _named(facts: Facts, resource_key: str, item: Item) -> _Named:
+    """A resource that bears a version (meta) is one of the versions of the fact; the highest counts, in any order of arrival.
+
+    One without is the fact itself: sent again with other content it conflicts.
+    """
+    key = resource_key if facts.line == 1 else f"{resource_key}|{facts.line}"
+    version = version_of(item) if facts.kind in STOCK_KINDS and not facts.lines else None
+    if version is not None:
+        return _Named(f"{key}|{key_of(f'v{version.label}')}", replaces=key, version=version.order)
+    first = None if facts.line == 1 else resource_key
+    if facts.takes_back:
+        return _Named(reversal_key(key), reverses=key, part_of=first and reversal_key(first))
+    return _Named(key + facts.key_suffix, part_of=first and first + facts.key_suffix)
 
 
 def deletion_of(item: Item, feed: Feed, key: str, ref: RawRef, origin: Origin) -> StockEvent:

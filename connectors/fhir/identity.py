@@ -1,18 +1,23 @@
 """The business identity of a FHIR resource: the key under which a resend is a duplicate and an update is seen.
 
 The key is the resource's first identifier, else its id, else the fullUrl of its entry, else its stock-bearing content. The
-server's base address and the version are not part of it: the same resource by another route is the same fact.
+server's base address and the version are not part of it: the same resource by another route is the same fact, and its versions
+(`meta.versionId`) are versions of one fact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 from connectors.fhir.bundle import Item, type_and_id
-from connectors.fhir.datatypes import identifiers_of
-from connectors.fhir.nodes import text
+from connectors.fhir.datatypes import identifiers_of, instant_of
+from connectors.fhir.nodes import Fault, child, text
 
+VERSION_DIGITS_MAX: Final = 15
+"""Longer numbers are names: they are no counts of versions."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERS_AN_ORDER: Final = (".100495.20.3.81", ".100495.20.3.82", ".100495.20.3.11")
 """Identifier systems (JP Core: RP number, order in RP, request number) that number an order's lines: every dispense of the order
 bears the same ones."""
@@ -66,6 +71,30 @@ def deleted_key(url: str) -> tuple[str, str] | None:
     if name != "identifier" or "&" in query or not bar or not value:
         return None
     return resource_type, key_of("fhir", resource_type, system, value)
+
+
+class ResourceVersion(NamedTuple):
+    """A version of a resource: its name, and its place among the versions (a positive integer)."""
+
+    label: str
+    order: int
+
+
+def version_of(item: Item) -> ResourceVersion | None:
+    """The version a resource bears, or the fullUrl of its entry: a number orders by itself, any other name by `meta.lastUpdated`
+    (microseconds); else None."""
+    meta = child(item.resource, "meta")
+    label = text(meta, "versionId") or item.full_url.partition("/_history/")[2]
+    if label.isascii() and label.isdigit() and len(label) <= VERSION_DIGITS_MAX and int(label) > 0:
+        return ResourceVersion(str(int(label)), int(label))
+    updated = text(meta, "lastUpdated")
+    if not updated or not label:
+        return None
+    try:
+        at, _ = instant_of(updated, "meta.lastUpdated", None)
+    except Fault:
+        return None
+    return ResourceVersion(label[:64], (at - _EPOCH) // timedelta(microseconds=1))
 
 
 def reversal_key(original: str) -> str:

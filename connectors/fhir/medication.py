@@ -6,37 +6,89 @@ from dataclasses import dataclass
 from datetime import date
 
 from connectors.fhir.bundle import Item, type_and_id
-from connectors.fhir.datatypes import REFERENCE, TEXT, codes_of, expiry_of, system_name
+from connectors.fhir.datatypes import REFERENCE, TEXT, codes_of, expiry_of, identifiers_of, system_name
 from connectors.fhir.nodes import Node, child, children, text
-from schemas.codes import Code
+from schemas.codes import GTIN, LOCAL, Code, CodeError, normalise_gtin
 
 
 @dataclass(frozen=True, slots=True)
 class Medication:
-    """Codes, lot number and expiry of what was given."""
+    """Codes, lot number, expiry and serial number of what was given, delivered or counted."""
 
     codes: tuple[Code, ...]
     lot: str | None = None
     expiry: date | None = None
+    serial: str | None = None
 
 
 def medication_of(item: Item) -> Medication:
     """The medication of a resource of any release. Raises `Fault` for an expiry that is no date."""
-    resource = item.resource
-    both = child(resource, "medication")
-    concept = child(resource, "medicationCodeableConcept") or child(both, "concept")
-    reference = child(resource, "medicationReference") or child(both, "reference")
+    both = child(item.resource, "medication")
+    concept = child(item.resource, "medicationCodeableConcept") or child(both, "concept")
+    reference = child(item.resource, "medicationReference") or child(both, "reference")
+    return product_of(item, concept, reference)
+
+
+def product_of(item: Item, concept: Node, reference: Node) -> Medication:
+    """What a concept and a reference (to a Medication, an InventoryItem or another product) name together.
+
+    Lot and expiry: Medication.batch, InventoryItem.instance. Raises `Fault` for an expiry that is no date.
+    """
     codes = codes_of(concept)
     if not reference:
         return Medication(codes)
-    medication = item.scope.resolve(reference, resource)
-    referenced = _codes_of_medication(medication) or _codes_of_reference(reference)
-    batch = child(medication, "batch")
+    product = item.scope.resolve(reference, item.resource)
+    if text(product, "resourceType") == "InventoryItem":
+        return _inventory_item(item, codes, product)
+    if text(product, "resourceType") in ("Device", "BiologicallyDerivedProduct"):
+        return _device(codes, product)
+    referenced = _codes_of_medication(product) or _codes_of_reference(reference)
+    batch = child(product, "batch")
     return Medication(
         codes=tuple(dict.fromkeys((*codes, *referenced))),
         lot=text(batch, "lotNumber") or None,
         expiry=expiry_of(text(batch, "expirationDate"), "Medication.batch.expirationDate"),
     )
+
+
+def _inventory_item(item: Item, codes: tuple[Code, ...], product: Node) -> Medication:
+    """An R5 InventoryItem: its codes, the Medication behind it, and its instance's lot, expiry and serial number."""
+    named = [code for concept in children(product, "code") for code in codes_of(concept)]
+    behind = child(product, "productReference")
+    if behind:
+        named += _codes_of_medication(item.scope.resolve(behind, item.resource)) or _codes_of_reference(behind)
+    instance = child(product, "instance")
+    serials = identifiers_of(instance)
+    return Medication(
+        codes=tuple(dict.fromkeys((*codes, *named))),
+        lot=text(instance, "lotNumber") or None,
+        expiry=expiry_of(text(instance, "expiry"), "InventoryItem.instance.expiry"),
+        serial=serials[0][1] if serials else None,
+    )
+
+
+def _device(codes: tuple[Code, ...], product: Node) -> Medication:
+    """A Device (its UDI's device identifier is a GTIN or HIBC, its `type` says what it is) or a BiologicallyDerivedProduct."""
+    named = [Code(system=LOCAL, value=text(udi, "deviceIdentifier")) for udi in children(product, "udiCarrier")]
+    named = [_as_gtin(code) for code in named if code.value]
+    for concept in (*children(product, "productCode"), *children(product, "type")):
+        named += codes_of(concept)
+    serials = [text(product, "serialNumber"), *(value for _, value in identifiers_of(product))]
+    return Medication(
+        codes=tuple(dict.fromkeys((*codes, *named))),
+        lot=text(product, "lotNumber") or None,
+        expiry=expiry_of(text(product, "expirationDate"), f"{text(product, 'resourceType')}.expirationDate"),
+        serial=next(filter(None, serials), None),
+    )
+
+
+def _as_gtin(code: Code) -> Code:
+    """A device identifier that is a GTIN, as one; any other as it is."""
+    try:
+        normalise_gtin(code.value)
+    except CodeError:
+        return code
+    return Code(system=GTIN, value=code.value)
 
 
 def _codes_of_medication(medication: Node) -> tuple[Code, ...]:

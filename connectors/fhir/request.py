@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from connectors.fhir.bundle import Item
@@ -18,7 +19,7 @@ STATUSES: Final[dict[str, Status]] = {
 """Source: FHIR value set medicationrequest-status (R4; R5 adds `ended`)."""
 
 
-def request_facts(item: Item, status: Status) -> Facts:
+def request_facts(item: Item, status: Status) -> Sequence[Facts]:
     """What the resource says. Raises `Fault` for an absurd quantity."""
     resource = item.resource
     supply = child(child(resource, "dispenseRequest"), "quantity")
@@ -28,13 +29,15 @@ def request_facts(item: Item, status: Status) -> Facts:
         ("MedicationRequest.authoredOn", text(resource, "authoredOn")),
         ("MedicationRequest.meta.lastUpdated", text(child(resource, "meta"), "lastUpdated")),
     ]
-    return Facts(
-        kind=EventKind.ORDER,
-        feed=Feed.ORDER,
-        times=times,
-        quantity=quantity,
-        unit=unit,
-        order_id=identifiers[0][1] if identifiers else text(resource, "id"),
-        no_effect=status.no_effect,
-        key_suffix=status.key_suffix,
-    )
+    return [
+        Facts(
+            kind=EventKind.ORDER,
+            feed=Feed.ORDER,
+            times=times,
+            quantity=quantity,
+            unit=unit,
+            order_id=identifiers[0][1] if identifiers else text(resource, "id"),
+            no_effect=status.no_effect,
+            key_suffix=status.key_suffix,
+        )
+    ]

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-MAY_MOVE_STOCK: Final = frozenset({"DeviceDispense", "InventoryItem", "InventoryReport", "SupplyDelivery", "SupplyRequest"})
-"""Types that may move stock and have no mapping: refused, so that somebody sees them."""
+STATUS_OPTIONAL: Final = frozenset({"SupplyDelivery", "SupplyRequest"})
+"""Types that are read by status, and whose status may be left out; fhir.resources leaves that check to its callers."""
+R5_ONLY: Final = frozenset({"DeviceDispense", "InventoryItem", "InventoryReport"})
+"""Types about stock that R4 and R4B don't have."""
 
 _NAMES: Final = """
     Account ActivityDefinition ActorDefinition AdministrableProductDefinition AdverseEvent AllergyIntolerance Appointment

@@ -14,10 +14,12 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from connectors.fhir.nodes import Fault, Node
+from connectors.fhir.nodes import Fault, Node, shown
+from connectors.fhir.resource_types import R5_ONLY
 
 R4: Final = "R4B"
 R5: Final = "R5"
+_RELEASES: Final = {"4.0": R4, "4.3": R4, "5.0": R5, "R4": R4, "R4B": R4, "R5": R5}
 FAULTS_MAX: Final = 5
 """Faults named in one reason; more are counted."""
 
@@ -27,20 +29,69 @@ _R5_SPELLING: Final = "occurence"
 """MedicationAdministration.occurence[x] is spelled so in R5; the corrected spelling is read as well."""
 
 
-def release_of(resource: Node) -> str:
-    """R5 when an element of its own is there (`medication`, `occurence…`), else R4."""
-    if "medication" in resource or any(name.startswith((_R5_SPELLING, _CORRECT_SPELLING)) for name in resource):
+def stated_release(content_type: str) -> str | None:
+    """The release that the media type's `fhirVersion` states (`4.0`, `4.3`, `5.0`, or with a patch number); None without.
+
+    Source: FHIR R5, HTTP §3.2.0.1.9 (FHIR version parameter). Raises `Fault` for a release that can't be read.
+    """
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "fhirversion":
+            number = value.strip().strip('"')
+            found = _RELEASES.get(".".join(number.split(".")[:2]).upper())
+            if found is None:
+                reason = f"fhirVersion is {shown(number)}; this hub reads 4.0 (R4), 4.3 (R4B) and 5.0 (R5)."
+                raise Fault("unsupported_release", reason)
+            return found
+    return None
+
+
+def likely_release(resource: Node, resource_type: str) -> str:
+    """R5 when the type or an element is its own (`medication`, `occurence…`, `item`, a list of supplied items), else R4."""
+    if resource_type in R5_ONLY or isinstance(resource.get("suppliedItem"), list):
         return R5
-    return R4
+    if resource_type.startswith("Medication") and any(
+        name == "medication" or name.startswith((_R5_SPELLING, _CORRECT_SPELLING)) for name in resource
+    ):
+        return R5
+    return R5 if resource_type == "SupplyRequest" and "item" in resource else R4
 
 
-def check(resource: Node, resource_type: str, release: str) -> None:
-    """Raises `Fault("invalid_resource")` that names what is wrong, by FHIR path."""
+def check(resource: Node, resource_type: str, release: str | None) -> None:
+    """Raises `Fault("invalid_resource")` that names what is wrong, by FHIR path.
+
+    Without a stated `release` a resource that is valid in one of them is valid; else what is wrong is told of the likelier.
+    """
+    if release is not None:
+        _check(resource, resource_type, release)
+        return
+    likely = likely_release(resource, resource_type)
+    try:
+        _check(resource, resource_type, likely)
+    except Fault:
+        try:
+            _check(resource, resource_type, R4 if likely == R5 else R5)
+        except Fault:
+            pass
+        else:
+            return
+        raise
+
+
+def _check(resource: Node, resource_type: str, release: str) -> None:
     candidate = resource
-    if release == R5 and any(name.lstrip("_").startswith(_CORRECT_SPELLING) for name in resource):
+    if (
+        release == R5
+        and resource_type == "MedicationAdministration"
+        and any(name.lstrip("_").startswith(_CORRECT_SPELLING) for name in resource)
+    ):
         candidate = {name.replace(_CORRECT_SPELLING, _R5_SPELLING): value for name, value in resource.items()}
     try:
-        _model(resource_type, release).model_validate(candidate)
+        model = _model(resource_type, release)
+    except (ImportError, AttributeError):
+        raise _fault(resource_type, release, [f"{resource_type} is no resource type of it"]) from None
+    try:
+        model.model_validate(candidate)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         raise _fault(resource_type, release, [_sentence(resource_type, release, detail) for detail in details]) from None
@@ -49,11 +100,9 @@ def check(resource: Node, resource_type: str, release: str) -> None:
         raise _fault(resource_type, release, [f"a resource in it has the unknown type {named[:60]!r}"]) from None
     except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise _fault(resource_type, release, [f"an element has a type it can't have ({type(error).__name__})"]) from None
-    if not isinstance(resource.get("status"), str):
-        raise _fault(resource_type, release, [f"{resource_type}.status is required and missing"])
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=512)
 def _model(resource_type: str, release: str) -> Any:  # the models have no common useful type
     package = "fhir.resources." + ("R4B." if release == R4 else "")
     return getattr(import_module(package + resource_type.lower()), resource_type)

@@ -23,6 +23,14 @@ KIND_RANK: Final[dict[EventKind, int]] = {kind: rank for rank, kind in enumerate
 """Order of events of one device at one instant that carry no sequence: the order of the vocabulary. Marks come first (0)."""
 
 
+_LEAVES_TO: Final = {
+    EventKind.VEND: PATIENT, EventKind.DISPENSE: PATIENT, EventKind.ADMINISTER: PATIENT, EventKind.EXPIRE: WASTE,
+    EventKind.DISCARD: WASTE, EventKind.ADJUST_OUT: SUSPENSE,
+}  # fmt: skip
+_COMES_FROM: Final = {EventKind.RETURN: PATIENT, EventKind.RECEIVE: SUPPLIER, EventKind.ADJUST_IN: SUSPENSE}
+"""Kinds with one leg, and the account on its other side."""
+
+
 def stock(location: str) -> str:
     """The account of a place."""
     return f"stock:{location}"
@@ -77,14 +85,10 @@ def plan(kind: EventKind, quantity: int, lot: LotId, location: str, other: str |
     postings: tuple[Posting, ...] = ()
     outside: tuple[tuple[str, str, int, LotId], ...] = ()
     match kind:
-        case EventKind.VEND | EventKind.DISPENSE | EventKind.ADMINISTER:
-            postings = (_out(location, PATIENT, quantity, lot),)
-        case EventKind.RETURN:
-            postings = (_in(location, PATIENT, quantity, lot),)
-        case EventKind.EXPIRE | EventKind.DISCARD:
-            postings = (_out(location, WASTE, quantity, lot),)
-        case EventKind.RECEIVE:
-            postings = (_in(location, SUPPLIER, quantity, lot),)
+        case _ if kind in _LEAVES_TO:
+            postings = (_out(location, _LEAVES_TO[kind], quantity, lot),)
+        case _ if kind in _COMES_FROM:
+            postings = (_in(location, _COMES_FROM[kind], quantity, lot),)
         case EventKind.WASTE:
             outside = ((PATIENT, WASTE, quantity, lot),)
         case EventKind.COUNT:

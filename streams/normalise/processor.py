@@ -170,7 +170,7 @@ class NormaliseProcessor:
         return out
 
     def _map(self, message: RawMessage, ref: RawRef) -> Sequence[Mapped]:
-        mapper = self._mappers.get(message.content_type)
+        mapper = self._mappers.get(message.content_type.partition(";")[0].rstrip())
         if mapper is None:
             reason = (
                 f"the format of this message is not known (content type {message.content_type}): "

@@ -23,7 +23,7 @@ from streams.contract import raw_key
 from streams.ledger.book import Book
 from streams.ledger.model import CardKey, LotFacts, LotId, OrderKey, is_blocked
 from streams.site import tables
-from streams.site.tables import Demand, FeedState, Held, Need, Seen, SourceState, Timer, Version
+from streams.site.tables import Demand, FeedState, Held, Need, ReportTotal, Seen, SourceState, Timer, Version
 from streams.state import State, Table
 from streams.times import from_us, iso_date
 
@@ -57,6 +57,7 @@ class Desk:
         self.changed: Table[int] = state.table(tables.CHANGED)
         self.corrections: Table[int] = state.table(tables.CORRECTIONS)
         self.versions: Table[Version] = state.table(tables.VERSIONS)
+        self.reports: Table[ReportTotal] = state.table(tables.REPORTS)
         self.out: list[Output] = []
         self.partition = 0
         self.items = 1

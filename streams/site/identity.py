@@ -36,6 +36,7 @@ def facts_of(event: StockEvent) -> str:
         event.kind, event.occurred, [(code.system, code.value) for code in event.codes], no_exponent(event.quantity), event.unit,
         event.location_codes, event.pocket, event.to_location_codes, event.to_pocket, event.lot, event.expiry, event.serial,
         event.container, no_exponent(event.begin_count), event.no_effect, event.test, event.reverses, event.replaces,
+        *((event.lines,) if event.lines else ()),
     )  # fmt: skip
     return blake2b(_STATED.encode(stated), digest_size=16).hexdigest()
 
@@ -49,6 +50,9 @@ def admit(desk: Desk, event: StockEvent) -> bool:
     facts = facts_of(event)
     known = desk.seen.get(key)
     raw = (event.raw.partition, event.raw.offset, event.raw.index)
+    if known is None and _of_another_version(desk, event):
+        _conflict(desk, event, Seen("", "", raw, event.kind, "new"), facts)
+        return False
     if known is None:
         desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new", control=_only_told_by(event)))
         return True
@@ -72,6 +76,12 @@ def admit(desk: Desk, event: StockEvent) -> bool:
         return False
     _conflict(desk, event, known, facts)
     return False
+
+
+def _of_another_version(desk: Desk, event: StockEvent) -> bool:
+    """Whether a line is new although its resource was told before: the resource has changed, and its first version stands."""
+    first = desk.seen.get((event.site, event.part_of)) if event.part_of else None
+    return first is not None and first.raw[:2] != (event.raw.partition, event.raw.offset)
 
 
 def _only_told_by(event: StockEvent) -> str:

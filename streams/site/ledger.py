@@ -20,28 +20,16 @@ from schemas.topics import MOVEMENTS
 from streams.ledger.book import Posted
 from streams.ledger.model import CardKey, Entry, EntryKind, Limits, LotId, OrderKey, usable_at
 from streams.ledger.postings import KIND_RANK, VARIANCE, Plan, Posting, plan, stock
-from streams.site import countback, lots, relabel
+from streams.site import countback, lots, relabel, reports
 from streams.site.desk import Desk, order_text
 from streams.site.par import thresholds
 from streams.site.tables import Seen, SeenEntry
+from streams.site.work import Work
 from streams.times import from_us, iso_date, to_us
 
 _AFTER_DEVICES: Final = 2**62
 """A device sequence behind every real one: levels that change now judge what stands after the facts of the same instant."""
 _GIVEN: Final = frozenset({EventKind.VEND, EventKind.DISPENSE, EventKind.ADMINISTER})
-
-
-class Work(msgspec.Struct, frozen=True):
-    """An event ready to post: the item, where, how much, and who says so."""
-
-    event: StockEvent
-    item: Item
-    product: str
-    location: str
-    other: str | None
-    quantity: int
-    begin: int | None = None
-    """What the place held right before, in base units, where the event states it."""
 
 
 def post(desk: Desk, work: Work) -> list[CardKey]:
@@ -50,13 +38,14 @@ def post(desk: Desk, work: Work) -> list[CardKey]:
     named = lots.newly_known(desk, work)
     touched: list[CardKey] = relabel.relabel(desk, event, work.item, named, work.product) if named else []
     lot = lots.identify(desk, work)
-    made = plan(event.kind, work.quantity, lot, work.location, work.other, lot_stated=bool(event.lot))
     order: OrderKey = (to_us(event.occurred), event.device_sequence, KIND_RANK[event.kind], event.event_key, 0)
+    work, order = reports.as_total(desk, work, order)
+    made = plan(event.kind, work.quantity, lot, work.location, work.other, lot_stated=bool(event.lot))
     entries: list[SeenEntry] = []
     postings = (*_counted_before(work), *made.postings)
     for number, posting in enumerate(postings):
         card: CardKey = (event.site, posting.location, work.item.id)
-        place: OrderKey = (*order[:4], number)
+        place: OrderKey = (*order[:4], order[4] + number)
         partial = any(later.location == posting.location for later in postings[number + 1 :])
         _write(desk, work, card, place, posting, partial=partial)
         entries.append(SeenEntry(posting.location, work.item.id, place))

@@ -20,7 +20,7 @@ from streams.site.tables import Timer
 from streams.times import end_of_day_us, iso_date, start_of_day_us
 
 if TYPE_CHECKING:
-    from streams.site.ledger import Work
+    from streams.site.work import Work
 
 
 _NEVER: Final = date(9999, 12, 31)

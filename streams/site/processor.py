@@ -37,6 +37,7 @@ from streams.site import (
 from streams.site.desk import NOW, Desk
 from streams.site.resolve import Missing, base_units, resolve_item, resolve_place
 from streams.site.tables import SITE_TABLES, Held, Seen, SourceState
+from streams.site.work import Work
 from streams.state import State
 from streams.times import to_us
 
@@ -132,7 +133,7 @@ class SiteProcessor:
                 self._accept(desk, event, "superseded", "a later version or a deletion of the same fact stands", was)
                 return touched
         begin = countback.begin_units(desk, event, resolved, place)
-        work = ledger.Work(event, resolved.item, resolved.product, place, other, quantity, begin)
+        work = Work(event, resolved.item, resolved.product, place, other, quantity, begin)
         touched = [*touched, *ledger.post(desk, work)]
         controlled.check(desk, event, resolved.item, place)
         clockfold.check(desk, event, resolved.item, place)

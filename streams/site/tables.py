@@ -73,11 +73,23 @@ class Demand(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Version(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The version of a fact that counts: when it happened and its key; none once the fact was deleted."""
+    """The version of a fact that counts: its place among the versions (the sender's number, else when it happened, in
+    microseconds) and its key; none once the fact was deleted."""
 
-    occurred_us: int
+    order: int
     key: str
     deleted: bool = False
+
+
+class ReportTotal(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the lines of one stock report said of one card so far: their total, how many there were, and when it stands.
+
+    A line with a lot is no part of it and stands before the first.
+    """
+
+    quantity: int
+    lines: int
+    order_us: int
 
 
 class SourceState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -109,10 +121,11 @@ CLOCK: Final = TableSpec("clock", int)
 SOURCES: Final = TableSpec("sources", SourceState)
 FEEDS: Final = TableSpec("feeds", FeedState)
 CHANGED: Final = TableSpec("changed", int)
+REPORTS: Final = TableSpec("reports", ReportTotal)
 VERSIONS: Final = TableSpec("versions", Version)
 CORRECTIONS: Final = TableSpec("corrections", int)
 
 SITE_TABLES: Final = (
     *CATALOG_TABLES, *LEDGER_TABLES, SEEN, HELD, WAITING, TIMERS, NEEDS, COMMANDS_TABLE, CASES_TABLE, LOT_PLACES, LOT_PRODUCTS,
-    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS,
+    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS, REPORTS,
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Versions of one fact: a sender may replace what it said (RXA-21 U) and may delete it (D), in any order of arrival.
 
-One version counts: the latest by (occurred, event key), and none once the fact was deleted. The others keep their place in the
-ledger and do nothing.
+One version counts: the latest by the sender's version number (FHIR `meta.versionId`), else by (occurred, event key), and none
+once the fact was deleted. The others keep their place in the ledger and do nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def supersede(desk: Desk, event: StockEvent) -> tuple[bool, list[CardKey]]:
     """Make room for a replacing version. False when a later version or a deletion stands; with the cards that changed."""
     original = event.replaces or ""
     held = desk.versions.get((event.site, original))
-    mine = Version(to_us(event.occurred), event.event_key)
-    if held is not None and (held.deleted or (held.occurred_us, held.key) > (mine.occurred_us, mine.key)):
+    mine = Version(event.version or to_us(event.occurred), event.event_key)
+    if held is not None and (held.deleted or (held.order, held.key) > (mine.order, mine.key)):
         return False, []
     touched = ledger.reverse(desk, replace(event, reverses=original))[2]
     if held is not None:

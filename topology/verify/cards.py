@@ -28,10 +28,11 @@ _POLICY_TEXT: Final = "mark|policy|"
 class Fact:
     """What a business key stands for: whether it counts, and what it moved between outside accounts."""
 
-    __slots__ = ("announced", "gone", "is_reversal", "item", "outside")
+    __slots__ = ("announced", "gone", "is_reversal", "item", "message", "outside")
 
-    def __init__(self, *, is_reversal: bool = False, gone: bool = False) -> None:
-        """`gone`: taken back, maybe before it came."""
+    def __init__(self, *, is_reversal: bool = False, gone: bool = False, message: tuple[int, int] | None = None) -> None:
+        """`gone`: taken back, maybe before it came. `message`: partition and offset of the raw message that told it first."""
+        self.message = message
         self.gone = gone
         self.is_reversal = is_reversal
         self.announced = False

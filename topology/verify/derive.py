@@ -13,7 +13,7 @@ from typing import Any, Final
 from schemas.kinds import STOCK_KINDS
 from schemas.log import LogRecord
 from schemas.reference import ParPolicy
-from topology.verify.cards import CardLog, Entry, Fact, Levels
+from topology.verify.cards import CardLog, Entry, Fact, Levels, Order
 from topology.verify.effects import RANKS, effects
 from topology.verify.known import Known, stated
 from topology.verify.lots import Lots
@@ -43,6 +43,7 @@ class Derivation:
         self.now = 0
         self.events = 0
         self._versions: dict[_Key, tuple[int, str] | None] = {}
+        self._reports: dict[tuple[str, str, str, str], tuple[int, int, int]] = {}
         self._waiting: dict[tuple[bool, str], dict[_Key, Told]] = {(False, ""): {}}
 
     def read(self, record: LogRecord, type_: str) -> Told | None:
@@ -72,12 +73,17 @@ class Derivation:
         if event.kind in STOCK_KINDS and event.received_at - event.occurred > _HORIZON:
             return
         key = (event.site, event.event_key)
+        message = (event.raw.partition, event.raw.offset)
         known = self.facts.get(key)
         is_reversal = event.kind == "reversal"
         if known is not None and not (known.announced and is_reversal):
-            known.announced = False
+            if known.announced:
+                known.announced, known.message = False, message
             return
-        fact = self.facts[key] = Fact(is_reversal=is_reversal)
+        first = self.facts.get((event.site, event.part_of)) if event.part_of and known is None else None
+        if first is not None and first.message != message:
+            return
+        fact = self.facts[key] = Fact(is_reversal=is_reversal, message=message)
         self._apply(event, fact)
 
     def _apply(self, event: Told, fact: Fact) -> None:
@@ -109,24 +115,34 @@ class Derivation:
         fact.item = meant.item.id
         if event.kind == "waste":
             fact.outside = meant.quantity
-        us, rank = microseconds(event.occurred), RANKS[event.kind]
+        at = (microseconds(event.occurred), event.device_sequence, RANKS[event.kind], event.event_key, 0)
+        if event.kind == "count" and event.lines > 1 and not event.lot:
+            at = self._total(event, meant, at)
         last: dict[str, Entry] = {}
         for number, (place, does, amount, of, account) in enumerate(
             effects(event.kind, meant, lot, lot_stated=bool(event.lot))
         ):
-            order = (us, event.device_sequence, rank, event.event_key, number)
-            entry = Entry(order, does, amount, of, account, fact)
+            entry = Entry((*at[:4], at[4] + number), does, amount, of, account, fact)
             if place in last:
                 last[place].partial = True
             last[place] = entry
             self.cards[event.site, place, meant.item.id].entries.append(entry)
+
+    def _total(self, event: Told, meant: Meant, at: Order) -> Order:
+        """Lines of one report that count one card add up; each stands behind the one before it."""
+        report = event.part_of or event.event_key
+        key = (event.site, report, meant.place, meant.item.id)
+        quantity, number, us = self._reports.get(key, (0, 0, 0))
+        now = self._reports[key] = (quantity + meant.quantity, number + 1, max(us, at[0]))
+        meant.quantity = now[0]
+        return now[2], at[1], at[2], report, now[1]
 
     # ---- versions and reversals ----------------------------------------------------------------------------------------
 
     def _replace(self, event: Told) -> bool:
         """Make room for a version of a fact; False where a later version, or the end of the fact, stands."""
         original = (event.site, event.replaces or "")
-        mine = (microseconds(event.occurred), event.event_key)
+        mine = (event.version or microseconds(event.occurred), event.event_key)
         if original in self._versions:
             newest = self._versions[original]
             if newest is None or newest > mine:

@@ -16,8 +16,9 @@ RANKS: Final = {kind.value: rank for rank, kind in enumerate(EventKind, start=1)
 """Order of the kinds at one instant of one device: that of the published vocabulary."""
 _TO: Final = {
     "vend": "patient", "dispense": "patient", "administer": "patient", "expire": "waste", "discard": "waste",
+    "adjust_out": "suspense",
 }  # fmt: skip
-_FROM: Final = {"return": "patient", "receive": "supplier"}
+_FROM: Final = {"return": "patient", "receive": "supplier", "adjust_in": "suspense"}
 _ABSOLUTE: Final = frozenset({"count", "load", "unload"})
 
 

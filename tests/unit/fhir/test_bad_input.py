@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from connectors.fhir import body as body_module
 from connectors.fhir.body import DEPTH_MAX, ITEMS_MAX
 from connectors.fhir.events import EVENT_CHARACTERS_MAX
-from connectors.fhir.resource_types import MAY_MOVE_STOCK, RESOURCE_TYPES
+from connectors.fhir.resource_types import R5_ONLY, RESOURCE_TYPES, STATUS_OPTIONAL
 from schemas.events import StockEvent
 from schemas.mapping import NoEffect, Refused
 from schemas.raw import BODY_BYTES_MAX
@@ -36,7 +36,7 @@ from tests.unit.fhir.samples import Context, administration, bundle, dispense, e
         (b"{}", "no_resource_type"),
         (b'{"resourceType": 5}', "no_resource_type"),
         (b'{"resourceType": "MedicationDispenze"}', "unknown_resource_type"),
-        (b'{"resourceType": "SupplyDelivery"}', "no_mapping"),
+        (b'{"resourceType": "SupplyDelivery", "status": "completed"}', "no_item"),
         (b'{"resourceType": "Patient", "id": "\\ud800"}', "bad_text"),
         (b"[" * 100_000, "too_deep"),
         (b'{"a":' * (DEPTH_MAX + 1) + b"1" + b"}" * (DEPTH_MAX + 1), "too_deep"),
@@ -50,10 +50,13 @@ def test_a_body_that_holds_no_usable_resource_is_refused_by_name(body: bytes, co
 
 def test_nesting_up_to_the_limit_is_read() -> None:
     inner: dict[str, Any] = {}
-    for _ in range(DEPTH_MAX - 2):
+    for _ in range(DEPTH_MAX - 5):
         inner = {"a": inner}
-    (result,) = mapped({"resourceType": "Basic", "a": inner})
+    (result,) = mapped(bundle({"resourceType": "Basic", "a": inner}))
     assert isinstance(result, NoEffect)
+    (result,) = mapped(bundle({"resourceType": "Basic", "a": {"a": inner}}))
+    assert isinstance(result, Refused)
+    assert result.code == "too_deep"
 
 
 def test_a_body_over_the_limit_is_refused_without_reading_it() -> None:
@@ -94,7 +97,9 @@ def test_a_broken_indented_document_is_one_refusal_and_no_ndjson() -> None:
 
 
 def test_a_bad_entry_spoils_no_other() -> None:
-    results = mapped(bundle(dispense(subject=5), administration(), {"resourceType": "Nonsense"}, {"resourceType": "MessageHeader"}))
+    results = mapped(
+        bundle(dispense(subject=5), administration(), {"resourceType": "Nonsense"}, {"resourceType": "MessageHeader"})
+    )
     assert [getattr(one, "code", "event") for one in results] == [
         "invalid_resource",
         "event",
@@ -153,8 +158,8 @@ def test_a_site_with_an_unknown_zone_is_refused_where_the_zone_matters() -> None
     assert event(dispense(), context=Lost()).site == "main-site"
 
 
-def test_types_that_may_move_stock_are_known_types() -> None:
-    assert MAY_MOVE_STOCK < RESOURCE_TYPES
+def test_types_named_for_a_reason_are_known_types() -> None:
+    assert R5_ONLY | STATUS_OPTIONAL < RESOURCE_TYPES
     assert {"Patient", "MedicationUsage"} & RESOURCE_TYPES == {"Patient"}
 
 

@@ -111,7 +111,12 @@ def test_an_expiry_without_a_day_is_the_day_before_the_next_month(day: date) -> 
 
 @pytest.mark.parametrize(
     ("stated", "code"),
-    [("9999-12-31", "absurd_expiry"), ("1900-01-01", "absurd_expiry"), ("2026-02-30", "invalid_resource"), ("soon", "invalid_resource")],
+    [
+        ("9999-12-31", "absurd_expiry"),
+        ("1900-01-01", "absurd_expiry"),
+        ("2026-02-30", "invalid_resource"),
+        ("soon", "invalid_resource"),
+    ],
 )
 def test_an_expiry_that_can_not_be_one_is_refused(stated: str, code: str) -> None:
     with pytest.raises(Fault) as caught:
@@ -221,7 +226,13 @@ def test_names_go_from_exact_to_loose_and_come_once() -> None:
     assert names_of({}, {}) == []
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda x: st.lists(x) | st.dictionaries(st.text(max_size=3), x), max_leaves=6))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda x: st.lists(x) | st.dictionaries(st.text(max_size=3), x),
+        max_leaves=6,
+    )
+)
 def test_nodes_of_any_shape_are_read_without_error(value: object) -> None:
     assert isinstance(child(value, "a"), dict)
     assert all(isinstance(one, dict) for one in children(value, "a"))

@@ -23,7 +23,8 @@ def test_without_an_identifier_the_key_is_the_id_whatever_the_server_and_version
     assert alone == "fhir|MedicationDispense|md-1"
     entry = {"fullUrl": "https://ehr.example/fhir/MedicationDispense/md-1", "resource": dispense()}
     assert event({"resourceType": "Bundle", "type": "searchset", "entry": [entry]}).event_key == alone
-    assert event(dispense(meta={"versionId": "2"})).event_key == alone
+    later = event(dispense(meta={"versionId": "2"}))
+    assert (later.event_key, later.replaces, later.version) == (f"{alone}|v2", alone, 2)
 
 
 def test_without_an_id_the_key_is_the_full_url() -> None:
@@ -31,7 +32,8 @@ def test_without_an_id_the_key_is_the_full_url() -> None:
         entry = {"fullUrl": full_url, "resource": dispense(id=None)}
         return event({"resourceType": "Bundle", "type": "collection", "entry": [entry]}).event_key
 
-    assert key("https://ehr.example/fhir/MedicationDispense/md-1/_history/3") == "fhir|MedicationDispense|md-1"
+    assert key("https://ehr.example/fhir/MedicationDispense/md-1/_history/3") == "fhir|MedicationDispense|md-1|v3"
+    assert key("https://ehr.example/fhir/MedicationDispense/md-1") == "fhir|MedicationDispense|md-1"
     assert key("urn:uuid:1") == "fhir|MedicationDispense|urn:uuid:1"
 
 
@@ -56,7 +58,10 @@ def test_an_administration_and_a_dispense_of_one_number_are_two_facts() -> None:
 
 def test_a_number_of_the_order_does_not_identify_a_dispense_of_it() -> None:
     """JP Core: RP number and order-in-RP stand on every dispense of a prescription, first in the list."""
-    numbers = [{"system": "urn:oid:1.2.392.100495.20.3.81", "value": "1"}, {"system": "urn:oid:1.2.392.100495.20.3.82", "value": "1"}]
+    numbers = [
+        {"system": "urn:oid:1.2.392.100495.20.3.81", "value": "1"},
+        {"system": "urn:oid:1.2.392.100495.20.3.82", "value": "1"},
+    ]
     assert event(dispense(identifier=numbers)).event_key == "fhir|MedicationDispense|md-1"
     assert event(dispense(identifier=[*numbers, IDENTIFIER])).event_key == "fhir|MedicationDispense|https://ehr.example/rx|RX-7"
 

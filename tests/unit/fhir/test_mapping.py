@@ -117,7 +117,9 @@ R5_MEDICATION = {"concept": {"coding": [{"system": "https://www.gs1.org/gtin", "
 @pytest.mark.parametrize("name", ["occurenceDateTime", "occurrenceDateTime"])
 def test_r5_is_told_by_its_own_elements_in_both_spellings_of_occurrence(name: str) -> None:
     resource = administration(medicationCodeableConcept=None, effectiveDateTime=None, medication=R5_MEDICATION)
-    found = event(resource | {name: "2026-03-02T08:00:00Z", "performer": [{"actor": {"reference": {"reference": "Practitioner/rn-1"}}}]})
+    found = event(
+        resource | {name: "2026-03-02T08:00:00Z", "performer": [{"actor": {"reference": {"reference": "Practitioner/rn-1"}}}]}
+    )
     assert found.codes == (Code(system="gtin", value="00304094713021"),)
     assert found.occurred == datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
     assert found.actor == "rn-1"
@@ -125,9 +127,7 @@ def test_r5_is_told_by_its_own_elements_in_both_spellings_of_occurrence(name: st
 
 def test_r5_dispense_with_a_reference_reads_the_contained_medication() -> None:
     medication = {"resourceType": "Medication", "id": "m", "batch": {"lotNumber": "L1", "expirationDate": "2027-05-31"}}
-    found = event(
-        dispense(medicationCodeableConcept=None, medication={"reference": {"reference": "#m"}}, contained=[medication])
-    )
+    found = event(dispense(medicationCodeableConcept=None, medication={"reference": {"reference": "#m"}}, contained=[medication]))
     assert (found.lot, found.expiry) == ("L1", date(2027, 5, 31))
 
 
@@ -201,7 +201,10 @@ def test_decimals_are_exact_and_trailing_zeros_are_harmless() -> None:
 
 def test_a_unit_is_the_ucum_code_else_the_unit_else_any_code() -> None:
     """A code of another system is not used as long as there is a unit in words (FHIR Quantity)."""
-    assert event(dispense(quantity={"value": 1, "unit": "Vial", "system": "http://snomed.info/sct", "code": "733026001"})).unit == "Vial"
+    assert (
+        event(dispense(quantity={"value": 1, "unit": "Vial", "system": "http://snomed.info/sct", "code": "733026001"})).unit
+        == "Vial"
+    )
     assert event(dispense(quantity={"value": 1, "system": "http://example.org/forms", "code": "TAB"})).unit == "TAB"
     assert event(dispense(quantity={"value": 1})).unit is None
 
@@ -251,7 +254,12 @@ def test_a_medication_without_a_code_is_known_by_its_only_ingredient() -> None:
 
 @pytest.mark.parametrize(
     ("stated", "expiry"),
-    [("2027-05-31", date(2027, 5, 31)), ("2028-02", date(2028, 2, 29)), ("2027", date(2027, 12, 31)), ("2027-05-31T00:00:00+02:00", date(2027, 5, 31))],
+    [
+        ("2027-05-31", date(2027, 5, 31)),
+        ("2028-02", date(2028, 2, 29)),
+        ("2027", date(2027, 12, 31)),
+        ("2027-05-31T00:00:00+02:00", date(2027, 5, 31)),
+    ],
 )
 def test_an_expiry_without_a_day_is_the_last_day_and_a_date_is_as_printed(stated: str, expiry: date) -> None:
     medication = {"resourceType": "Medication", "id": "m", "batch": {"lotNumber": "L1", "expirationDate": stated}}
@@ -269,7 +277,9 @@ def test_a_transaction_is_one_result_for_every_entry_with_references_followed_in
     assert (given.lot, given.expiry) == ("K77", date(2027, 2, 28))
     assert (given.quantity, given.unit) == (Decimal("2.5"), "mL")
     assert given.patient == "hash(0815@https://hospital.example/mrn)", "the medical record number comes before other identifiers"
-    assert given.location_codes == ("icu-3", "ICU-BED-3", "Bed 3", "icu", "Intensive care"), "the active location, then what it is part of"
+    assert given.location_codes == ("icu-3", "ICU-BED-3", "Bed 3", "icu", "Intensive care"), (
+        "the active location, then what it is part of"
+    )
     assert (given.facility, given.facility_matched, given.site) == ("north", True, "north")
     assert (given.actor, given.witness, given.order_id) == ("rn-1", "rn-2", "ord-9")
     assert (given.control_id, given.transaction_id) == ("evening-round", "MAR-1")
@@ -302,7 +312,9 @@ def test_a_change_that_can_not_be_followed_is_refused_with_the_way_out(request_:
 
 
 def test_the_place_of_an_administration_is_the_event_location_before_the_encounter() -> None:
-    extension = [{"url": "http://hl7.org/fhir/StructureDefinition/event-location", "valueReference": {"reference": "Location/or-2"}}]
+    extension = [
+        {"url": "http://hl7.org/fhir/StructureDefinition/event-location", "valueReference": {"reference": "Location/or-2"}}
+    ]
     encounter = {
         "resourceType": "Encounter",
         "id": "e",
@@ -352,7 +364,12 @@ def test_no_name_of_a_person_leaves_the_mapper() -> None:
 def test_a_patients_identifier_is_hashed_with_its_authority() -> None:
     subject = {"identifier": {"system": "https://hospital.example/mrn", "value": "0815"}}
     assert event(administration(subject=subject)).patient == "hash(0815@https://hospital.example/mrn)"
-    assert event(administration(subject={"reference": "#p", "display": "x"}, contained=[{"resourceType": "Patient", "id": "p"}])).patient is None
+    assert (
+        event(
+            administration(subject={"reference": "#p", "display": "x"}, contained=[{"resourceType": "Patient", "id": "p"}])
+        ).patient
+        is None
+    )
 
 
 def test_events_are_valid_by_the_published_contract() -> None:

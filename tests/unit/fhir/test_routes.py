@@ -14,7 +14,12 @@ from schemas.events import STOCK_EVENT, StockEvent
 from schemas.mapping import NoEffect, Refused
 from tests.unit.fhir.samples import DATA, SHARED, administration, bundle, dispense, event, mapped
 
-RESOURCES = [administration(), dispense(), dispense(id="md-2", status="in-progress"), administration(id="ma-2", status="entered-in-error")]
+RESOURCES = [
+    administration(),
+    dispense(),
+    dispense(id="md-2", status="in-progress"),
+    administration(id="ma-2", status="entered-in-error"),
+]
 
 
 def essence(found: object) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ import pytest
 from schemas.codec import encode
 from schemas.codes import Code
 from schemas.events import ReferenceChange
+from schemas.raw import RawRef
 from schemas.reference import RecallNotice, Role, UnitFactor
 from schemas.topics import BALANCES, COMMANDS
 from streams.site.tables import HELD
@@ -37,13 +38,14 @@ from tests.support.world import (
 from tests.unit.verify.logs import RecordedHub
 from topology.verify.run import verify
 
-SEEDS = range(20)
+SEEDS = range(40)
 STEPS = 120
 BY_TEVA = (Code(system="local", value="TEVA"),)
 BY_LATE = (Code(system="local", value="LATE"),)
 KINDS = (
     *("vend",) * 3, "return", "waste", *("refill",) * 2, "load", "unload", *("count",) * 2, "expire", "dispense", "administer",
     *("receive",) * 2, "put_away", "pick", "discard", "reversal",
+    "adjust_in", "adjust_out",
 )  # fmt: skip
 LOTS = {"A1": day(0), "B2": day(1), "C3": None}
 
@@ -54,6 +56,7 @@ class Rough:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.keys: list[str] = []
+        self.reports: list[str] = []
         self.now = START
         teva = product("amox-teva", ndc="0093-1234-01", gtin=None, codes=BY_TEVA)
         early = [site(), *places(), item(), product(), policy(critical=self.random.choice([0, 2]))]
@@ -76,6 +79,10 @@ class Rough:
                 self._change()
             elif chance < 0.24:
                 self._cancel()
+            elif chance < 0.30:
+                report = self._report(step)
+                for line in report:
+                    self.hub.tell(line, items=len(report))
             else:
                 self.hub.tell(self._event(step))
             yield step
@@ -135,8 +142,28 @@ class Rough:
         # While something waits nothing is replaced: see the defect at the end of this file.
         is_waiting = next(iter(self.hub.state.table(HELD).scan(())), None) is not None
         if self.keys and pick.random() < 0.1 and not is_waiting:
-            more["replaces"] = pick.choice([*self.keys, f"future{step}"])
+            more.update(replaces=pick.choice([*self.keys, f"future{step}"]), version=pick.choice([0, 0, 1, 2, 3]))
         return more
+
+    def _report(self, step: int) -> list[Any]:
+        """A stock report of several lines, whole or in another version than one that came before."""
+        pick = self.random
+        key = pick.choice(self.reports) if self.reports and pick.random() < 0.3 else f"report{step}"
+        self.reports.append(key)
+        kind, lines = pick.choice(["count", "count", "adjust_in", "receive"]), pick.randint(1, 4)
+        offset = told("null").raw.offset
+        said: list[Any] = []
+        for line in range(1, lines + 1):
+            changes = {"lot": pick.choice([None, None, *LOTS]), "codes": pick.choice([BY_ITEM, BY_PRODUCT, BY_TEVA, BY_LATE])}
+            at = self.now - timedelta(minutes=pick.choice([0, 0, 0, 5, 500]))
+            said.append(
+                told(
+                    kind, pick.choice([0, 1, 7]), place=pick.choice([POCKET, STORE, "LATEPLACE"]), at=at, received_at=self.now,
+                    key=key if line == 1 else f"{key}|{line}", part_of=None if line == 1 else key, lines=lines,
+                    raw=RawRef(partition=0, offset=offset, index=line - 1), **changes,
+                )
+            )  # fmt: skip
+        return said
 
 
 @pytest.mark.parametrize("seed", SEEDS)
