@@ -72,6 +72,7 @@ class StockEvent:
     begin_count_verified: Annotated[bool, Field(description="a person counted it; else the device expected it")] = False
     reverses: Annotated[str | None, Field(description="event_key of the fact this one takes back")] = None
     replaces: Annotated[str | None, Field(description="event_key of the fact this one stands in for")] = None
+    alias: Annotated[str | None, Field(description="another key under which the fact may be taken back")] = None
     version: Annotated[
         int, Field(ge=0, description="the sender's order of versions of the fact in `replaces`; 0: time decides")
     ] = 0

@@ -20,10 +20,11 @@ TEST_CODES: Final = frozenset({"HTEST", "TEST"})
 class Scope:
     """The Bundle around an item (or nothing): its id, time and test label, and its resources by reference."""
 
-    __slots__ = ("_entries", "_index", "control_id", "is_bundle", "test", "timestamp")
+    __slots__ = ("_entries", "_index", "control_id", "is_alone", "is_bundle", "test", "timestamp")
 
     def __init__(self, bundle: Node | None = None, outer: Scope | None = None) -> None:
         self.is_bundle = bundle is not None
+        self.is_alone = len(children(bundle, "entry")) == 1
         self._entries = children(bundle, "entry")
         self._index: dict[str, Node] | None = None
         own_id = text(bundle, "id") or text(child(bundle, "identifier"), "value")
@@ -65,6 +66,8 @@ class Item:
     full_url: str = ""
     method: str = ""
     url: str = ""
+    path: str = ""
+    """Where it stands in the document (FHIRPath); empty for the document itself."""
 
 
 def items_of(document: Node) -> list[Item | NoEffect | Refused]:
@@ -72,11 +75,11 @@ def items_of(document: Node) -> list[Item | NoEffect | Refused]:
     if text(document, "resourceType") != "Bundle":
         return [Item(document, Scope())]
     found: list[Item | NoEffect | Refused] = []
-    _expand(document, None, found)
+    _expand(document, None, found, "Bundle")
     return found
 
 
-def _expand(bundle: Node, outer: Scope | None, found: list[Item | NoEffect | Refused]) -> None:
+def _expand(bundle: Node, outer: Scope | None, found: list[Item | NoEffect | Refused], path: str) -> None:
     entries = bundle.get("entry")
     if entries is not None and not isinstance(entries, list):
         found.append(Refused(code="invalid_resource", reason="Bundle.entry must be a list."))
@@ -93,10 +96,10 @@ def _expand(bundle: Node, outer: Scope | None, found: list[Item | NoEffect | Ref
             continue
         resource, request = child(entry, "resource"), child(entry, "request")
         if text(resource, "resourceType") == "Bundle":
-            _expand(resource, scope, found)
+            _expand(resource, scope, found, f"{path}.entry[{number}].resource")
             continue
         method, url = text(request, "method").upper(), text(request, "url")
-        found.append(Item(resource, scope, text(entry, "fullUrl"), method, url))
+        found.append(Item(resource, scope, text(entry, "fullUrl"), method, url, f"{path}.entry[{number}].resource"))
 
 
 def is_test(resource: Node | None) -> bool:

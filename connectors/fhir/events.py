@@ -11,7 +11,7 @@ from typing import Any, Final
 from connectors.fhir.bundle import Item, is_test
 from connectors.fhir.context import actor_of, facility_codes, patient_of, place_codes, witness_of
 from connectors.fhir.datatypes import identifiers_of, instant_of
-from connectors.fhir.identity import event_key, key_of, order_key, reversal_key, version_of
+from connectors.fhir.identity import event_key, id_key, key_of, order_key, reversal_key, version_of
 from connectors.fhir.medication import Medication, medication_of
 from connectors.fhir.nodes import Fault, Node, text
 from schemas.events import StockEvent
@@ -75,7 +75,8 @@ def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEven
             medication.lot, medication.expiry, *medication.codes, *location_codes,
         )  # fmt: skip
 
-    named = _named(facts, order_key(item, content) if facts.kind is EventKind.ORDER else event_key(item, content), item)
+    resource_key = order_key(item, content) if facts.kind is EventKind.ORDER else event_key(item, content)
+    named = _named(facts, resource_key, item, origin.message.received_at)
     identifiers = identifiers_of(item.resource)
     destination_codes = place_codes(item, facts.destinations)
     _check_size(named.key, *location_codes, *destination_codes, *_texts(medication), medication.lot)
@@ -105,6 +106,7 @@ def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEven
         witness=witness_of(item),
         reverses=named.reverses,
         replaces=named.replaces,
+        alias=named.alias,
         version=named.version,
         part_of=named.part_of,
         lines=facts.lines,
@@ -124,21 +126,24 @@ class _Named:
     replaces: str | None = None
     version: int = 0
     part_of: str | None = None
+    alias: str | None = None
 
 
-def _named(facts: Facts, resource_key: str, item: Item) -> _Named:
+def _named(facts: Facts, resource_key: str, item: Item, received_at: datetime) -> _Named:
     """A resource that bears a version (meta) is one of the versions of the fact; the highest counts, in any order of arrival.
 
     One without is the fact itself: sent again with other content it conflicts.
     """
     key = resource_key if facts.line == 1 else f"{resource_key}|{facts.line}"
-    version = version_of(item) if facts.kind in STOCK_KINDS and not facts.lines else None
+    version = version_of(item, received_at) if facts.kind in STOCK_KINDS and not facts.lines else None
+    own_id = id_key(text(item.resource, "resourceType"), text(item.resource, "id"))
+    alias = own_id if text(item.resource, "id") and own_id != key and facts.kind in STOCK_KINDS and not facts.lines else None
     if version is not None:
-        return _Named(f"{key}|{key_of(f'v{version.label}')}", replaces=key, version=version.order)
+        return _Named(f"{key}|{key_of(f'v{version.label}')}", replaces=key, version=version.order, alias=alias)
     first = None if facts.line == 1 else resource_key
     if facts.takes_back:
         return _Named(reversal_key(key), reverses=key, part_of=first and reversal_key(first))
-    return _Named(key + facts.key_suffix, part_of=first and first + facts.key_suffix)
+    return _Named(key + facts.key_suffix, alias=None if facts.key_suffix else alias, part_of=first and first + facts.key_suffix)
 
 
 def deletion_of(item: Item, feed: Feed, key: str, ref: RawRef, origin: Origin) -> StockEvent:

@@ -80,21 +80,22 @@ class ResourceVersion(NamedTuple):
     order: int
 
 
-def version_of(item: Item) -> ResourceVersion | None:
+def version_of(item: Item, received_at: datetime) -> ResourceVersion | None:
     """The version a resource bears, or the fullUrl of its entry: a number orders by itself, any other name by `meta.lastUpdated`
-    (microseconds); else None."""
+    (microseconds). An update (PUT) that bears none is a version by when it was received: its server would have numbered it then.
+    """
     meta = child(item.resource, "meta")
     label = text(meta, "versionId") or item.full_url.partition("/_history/")[2]
     if label.isascii() and label.isdigit() and len(label) <= VERSION_DIGITS_MAX and int(label) > 0:
         return ResourceVersion(str(int(label)), int(label))
     updated = text(meta, "lastUpdated")
-    if not updated or not label:
-        return None
     try:
-        at, _ = instant_of(updated, "meta.lastUpdated", None)
+        at = instant_of(updated, "meta.lastUpdated", None)[0] if updated and label else None
     except Fault:
-        return None
-    return ResourceVersion(label[:64], (at - _EPOCH) // timedelta(microseconds=1))
+        at = None
+    if at is None and item.method == "PUT":
+        label, at = f"received {received_at.isoformat()}", received_at
+    return None if at is None else ResourceVersion(label[:64], (at - _EPOCH) // timedelta(microseconds=1))
 
 
 def reversal_key(original: str) -> str:

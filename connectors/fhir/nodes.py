@@ -12,12 +12,16 @@ Node = dict[str, Any]
 
 
 class Fault(ValueError):  # noqa: N818  # a finding about the sender's data, turned into `Refused` at once
-    """One item can't be used. `code` is the stable name; `reason` is for a person and holds no patient data."""
+    """One item can't be used. `code` is the stable name; `reason` is for a person and holds no patient data.
 
-    def __init__(self, code: str, reason: str) -> None:
+    `paths` name the elements at fault, from the resource type on (FHIRPath).
+    """
+
+    def __init__(self, code: str, reason: str, paths: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.paths = paths
 
 
 def child(node: object, name: str) -> Node:

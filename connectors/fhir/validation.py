@@ -94,7 +94,8 @@ def _check(resource: Node, resource_type: str, release: str) -> None:
         model.model_validate(candidate)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
-        raise _fault(resource_type, release, [_sentence(resource_type, release, detail) for detail in details]) from None
+        paths = tuple(dict.fromkeys(_path(resource_type, detail) for detail in details[:FAULTS_MAX]))
+        raise _fault(resource_type, release, [_sentence(resource_type, release, detail) for detail in details], paths) from None
     except LookupError as error:
         named = str(error.args[0]).split(".")[-1].removesuffix("Type") if error.args else ""
         raise _fault(resource_type, release, [f"a resource in it has the unknown type {named[:60]!r}"]) from None
@@ -108,18 +109,23 @@ def _model(resource_type: str, release: str) -> Any:  # the models have no commo
     return getattr(import_module(package + resource_type.lower()), resource_type)
 
 
-def _fault(resource_type: str, release: str, sentences: list[str]) -> Fault:
+def _fault(resource_type: str, release: str, sentences: list[str], paths: tuple[str, ...] = ()) -> Fault:
     more = f"; and {len(sentences) - FAULTS_MAX} more" if len(sentences) > FAULTS_MAX else ""
     text = "; ".join(sentences[:FAULTS_MAX])
-    return Fault("invalid_resource", f"Not a valid {resource_type} of FHIR {release}: {text}{more}.")
+    return Fault("invalid_resource", f"Not a valid {resource_type} of FHIR {release}: {text}{more}.", paths)
+
+
+def _path(resource_type: str, detail: ErrorDetails) -> str:
+    """The element at fault; for a member that is no element, with what the sender called it."""
+    path = resource_type
+    for step in (step for step in detail["loc"] if step != "root"):
+        path += f"[{step}]" if isinstance(step, int) else f".{step[:40]}"
+    return path[:160]
 
 
 def _sentence(resource_type: str, release: str, detail: ErrorDetails) -> str:
     """One error of the model in words, without the value: it may name a person."""
-    path = resource_type
-    for step in (step for step in detail["loc"] if step != "root"):
-        path += f"[{step}]" if isinstance(step, int) else f".{step[:40]}"
-    path = path[:160]
+    path = _path(resource_type, detail)
     if detail["type"] == "missing":
         return f"{path} is required and missing"
     if detail["type"] == "extra_forbidden":

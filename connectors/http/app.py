@@ -15,9 +15,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from connectors.contract import Publish
-from connectors.http.fhir import FHIR_MEDIA_TYPE, RESOURCES, capability_statement, outcome
+from connectors.http.fhir import add_fhir
 from connectors.http.intake import FeedSettings, Intake, NotStored
-from schemas.raw import CABINET_JSON, DECISION_JSON, ERP_JSON, FHIR_JSON, SCAN_JSON
+from schemas.raw import CABINET_JSON, DECISION_JSON, ERP_JSON, SCAN_JSON
 
 PREVIEW_BYTES_MAX: Final = 256 * 1024
 """Larger bodies are stored without counting their items in the answer, so that answering stays quick."""
@@ -27,41 +27,13 @@ def feeds_router(publish: Publish, clock: Callable[[], datetime], settings: Feed
     """The router of all HTTP feeds. `clock` gives the time of receipt, timezone-aware UTC."""
     intake = Intake(publish, clock, settings or FeedSettings())
     router = APIRouter()
-    _add_fhir(router, intake)
+    add_fhir(router, intake)
     names = intake.settings
     _add_own(router, intake, "/cabinet", "cabinet", CABINET_JSON, names.cabinet_source)
     _add_own(router, intake, "/scans", "scan", SCAN_JSON, names.scan_source)
     _add_own(router, intake, "/erp/answers", "erp", ERP_JSON, names.erp_source)
     _add_own(router, intake, "/decisions", "erp", DECISION_JSON, names.decision_source)
     return router
-
-
-def _add_fhir(router: APIRouter, intake: Intake) -> None:
-    async def take(request: Request, resource_type: str) -> Response:
-        result = await intake.take(
-            request, connector="fhir", content_type=FHIR_JSON, source=intake.settings.fhir_source
-        )  # fmt: skip
-        if isinstance(result, NotStored):
-            return _fhir_answer(result.status, outcome("error", result.issue, result.reason), result.headers)
-        sentence = "The message is stored; each item in it is accepted, held, a duplicate or refused by name."
-        if resource_type and resource_type not in RESOURCES:
-            sentence += f" {resource_type[:64]} is none of {', '.join(RESOURCES)}, so it moves no stock."
-        return _fhir_answer(202, outcome("information", "informational", sentence))
-
-    @router.get("/fhir/metadata")
-    async def metadata() -> Response:
-        """The CapabilityStatement (FHIR R4B)."""
-        return _fhir_answer(200, capability_statement())
-
-    @router.post("/fhir", status_code=202)
-    async def take_fhir(request: Request) -> Response:
-        """A resource, a Bundle or NDJSON."""
-        return await take(request, "")
-
-    @router.post("/fhir/{resource_type}", status_code=202)
-    async def take_resource(request: Request, resource_type: str) -> Response:
-        """A resource of the named type (FHIR create)."""
-        return await take(request, resource_type)
 
 
 def _add_own(router: APIRouter, intake: Intake, path: str, connector: str, content_type: str, source: str) -> None:
@@ -71,11 +43,7 @@ def _add_own(router: APIRouter, intake: Intake, path: str, connector: str, conte
         result = await intake.take(request, connector=connector, content_type=content_type, source=source)
         if isinstance(result, NotStored):
             return JSONResponse({"stored": False, "reason": result.reason}, result.status, result.headers)
-        return JSONResponse({"stored": True, **_preview(result.body)}, 202)
-
-
-def _fhir_answer(status: int, resource: dict[str, object], headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse(resource, status, headers, media_type=FHIR_MEDIA_TYPE)
+        return JSONResponse({"stored": True, **_preview(result.message.body)}, 202)
 
 
 def _preview(body: bytes) -> dict[str, object]:

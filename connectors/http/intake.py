@@ -50,9 +50,9 @@ class FeedSettings:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The body is durable."""
+    """The message is durable."""
 
-    body: bytes
+    message: RawMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,23 @@ class Intake:
     clock: Callable[[], datetime]
     settings: FeedSettings
 
-    async def take(self, request: Request, *, connector: str, content_type: str, source: str) -> Stored | NotStored:
-        """Read, store and report one request."""
+    async def take(
+        self,
+        request: Request,
+        *,
+        connector: str,
+        content_type: str,
+        source: str,
+        prepare: Callable[[bytes], bytes | NotStored] | None = None,
+        may_be_empty: bool = False,
+    ) -> Stored | NotStored:
+        """Read, store and report one request. `prepare` makes of the body what is stored, or says why nothing is."""
         named = _names(request, source, self.settings.site)
         if isinstance(named, NotStored):
             return named
-        body = await self._body(request)
+        body = await self._body(request, may_be_empty=may_be_empty)
+        if prepare is not None and not isinstance(body, NotStored):
+            body = prepare(body)
         if isinstance(body, NotStored):
             return body
         message = RawMessage(
@@ -99,9 +110,9 @@ class Intake:
         except PublishError as error:
             reason = f"The hub can't store now ({error or 'not available'}); send the same request again."
             return NotStored(503, "transient", reason, {"Retry-After": str(RETRY_AFTER_SECONDS)})
-        return Stored(body)
+        return Stored(message)
 
-    async def _body(self, request: Request) -> bytes | NotStored:
+    async def _body(self, request: Request, *, may_be_empty: bool) -> bytes | NotStored:
         """The whole body, or why it is not taken. Reading stops at the limit, whatever the sender announced."""
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
@@ -121,7 +132,7 @@ class Intake:
                 chunks.append(chunk)
         except ClientDisconnect:
             return NotStored(400, "incomplete", "The sender went away before the body was complete; nothing was stored.")
-        if not size:
+        if not size and not may_be_empty:
             return NotStored(400, "required", "The body is empty; nothing was stored.")
         return b"".join(chunks)
 

@@ -57,6 +57,7 @@ class Desk:
         self.changed: Table[int] = state.table(tables.CHANGED)
         self.corrections: Table[int] = state.table(tables.CORRECTIONS)
         self.versions: Table[Version] = state.table(tables.VERSIONS)
+        self.aliases: Table[str] = state.table(tables.ALIASES)
         self.reports: Table[ReportTotal] = state.table(tables.REPORTS)
         self.out: list[Output] = []
         self.partition = 0

@@ -53,6 +53,12 @@ def admit(desk: Desk, event: StockEvent) -> bool:
     if known is None and _of_another_version(desk, event):
         _conflict(desk, event, Seen("", "", raw, event.kind, "new"), facts)
         return False
+    if known is None and event.alias is not None:
+        early = desk.seen.get((event.site, event.alias))
+        if early is not None and early.status == "reversed_early":
+            known = early
+        else:
+            desk.aliases.put((event.site, event.alias), event.replaces or event.event_key)
     if known is None:
         desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new", control=_only_told_by(event)))
         return True

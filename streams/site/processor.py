@@ -128,9 +128,9 @@ class SiteProcessor:
             return self._hold(desk, event, other, was)
         touched: list[CardKey] = []
         if event.replaces:
-            current, touched = versions.supersede(desk, event)
-            if not current:
-                self._accept(desk, event, "superseded", "a later version or a deletion of the same fact stands", was)
+            stays, touched = versions.supersede(desk, event)
+            if stays is not None:
+                self._accept(desk, event, *stays, was)
                 return touched
         begin = countback.begin_units(desk, event, resolved, place)
         work = Work(event, resolved.item, resolved.product, place, other, quantity, begin)

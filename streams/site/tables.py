@@ -121,11 +121,12 @@ CLOCK: Final = TableSpec("clock", int)
 SOURCES: Final = TableSpec("sources", SourceState)
 FEEDS: Final = TableSpec("feeds", FeedState)
 CHANGED: Final = TableSpec("changed", int)
+ALIASES: Final = TableSpec("aliases", str)
 REPORTS: Final = TableSpec("reports", ReportTotal)
 VERSIONS: Final = TableSpec("versions", Version)
 CORRECTIONS: Final = TableSpec("corrections", int)
 
 SITE_TABLES: Final = (
     *CATALOG_TABLES, *LEDGER_TABLES, SEEN, HELD, WAITING, TIMERS, NEEDS, COMMANDS_TABLE, CASES_TABLE, LOT_PLACES, LOT_PRODUCTS,
-    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS, REPORTS,
+    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS, REPORTS, ALIASES,
 )  # fmt: skip

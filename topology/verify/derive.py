@@ -43,6 +43,7 @@ class Derivation:
         self.now = 0
         self.events = 0
         self._versions: dict[_Key, tuple[int, str] | None] = {}
+        self._aliases: dict[_Key, str] = {}
         self._reports: dict[tuple[str, str, str, str], tuple[int, int, int]] = {}
         self._waiting: dict[tuple[bool, str], dict[_Key, Told]] = {(False, ""): {}}
 
@@ -83,6 +84,12 @@ class Derivation:
         first = self.facts.get((event.site, event.part_of)) if event.part_of and known is None else None
         if first is not None and first.message != message:
             return
+        if event.alias is not None and known is None:
+            early = self.facts.get((event.site, event.alias))
+            if early is not None and early.announced:
+                self.facts[key] = Fact(gone=True, message=message)
+                return
+            self._aliases[event.site, event.alias] = event.replaces or event.event_key
         fact = self.facts[key] = Fact(is_reversal=is_reversal, message=message)
         self._apply(event, fact)
 
@@ -155,7 +162,8 @@ class Derivation:
 
     def _take_back(self, event: Told) -> None:
         """A fact ends in whatever version stands."""
-        original = (event.site, event.reverses or "")
+        named = event.reverses or ""
+        original = (event.site, self._aliases.get((event.site, named), named))
         self._void(original)
         newest = self._versions.get(original)
         if newest is not None:

@@ -60,6 +60,7 @@ class Told(msgspec.Struct):
     begin_count_verified: bool = False
     reverses: str | None = None
     replaces: str | None = None
+    alias: str | None = None
     version: int = 0
     part_of: str | None = None
     lines: int = 0

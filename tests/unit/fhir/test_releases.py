@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -112,3 +112,22 @@ def test_orders_and_resources_with_lines_have_no_versions_that_replace() -> None
 def test_one_bundle_may_mix_both_releases_where_none_is_stated() -> None:
     results = mapped(bundle(dispense(), {**R5_DISPENSE, "id": "other"}))
     assert all(isinstance(one, StockEvent) for one in results)
+
+
+def put(received_at: datetime, **changes: Any) -> StockEvent:
+    entry = {"resource": dispense(**changes), "request": {"method": "PUT", "url": "MedicationDispense/md-1"}}
+    message = RawMessage(
+        body=json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}).encode(), source="ehr", connector="fhir",
+        content_type=FHIR_JSON, received_at=received_at, site="main-site",
+    )  # fmt: skip
+    (result,) = map_fhir(message, RawRef(partition=0, offset=1), Context())
+    assert isinstance(result, StockEvent)
+    return result
+
+
+def test_an_update_without_a_version_is_a_version_by_when_it_was_received() -> None:
+    first, second = put(RECEIVED), put(RECEIVED + timedelta(seconds=1), quantity={"value": 9, "unit": "vial"})
+    assert first.replaces == second.replaces == "fhir|MedicationDispense|md-1"
+    assert first.version < second.version
+    assert first.event_key != second.event_key
+    assert put(RECEIVED, meta={"versionId": "7"}).version == 7

@@ -150,3 +150,32 @@ def test_the_fact_without_a_version_by_another_route_is_not_counted_beside_its_v
     site = hub()
     site.hear(*([bare, *VERSIONS] if first else [*VERSIONS, bare]))
     assert site.on_hand(POCKET) == -4
+
+
+def test_a_newer_version_that_says_the_same_moves_nothing_again() -> None:
+    site = hub()
+    again = told("vend", 2, place=POCKET, key="f|v2", replaces="f", version=2)
+    site.hear(VERSIONS[0], again)
+    assert site.outcomes() == ["posted", "unchanged_version"]
+    assert len(site.all(MOVEMENTS)) == 1
+    site.hear(told("vend", 9, place=POCKET, key="f|v1b", replaces="f", version=1))
+    assert site.on_hand(POCKET) == -2, "the older one stays behind the newer, though the newer posted nothing itself"
+    site.hear(told("vend", 3, place=POCKET, key="f|v3", replaces="f", version=3))
+    assert site.on_hand(POCKET) == -3
+    site.hear(reversal("f"))
+    assert site.on_hand(POCKET) == 0
+
+
+@pytest.mark.parametrize("first", ["fact", "deletion"])
+@pytest.mark.parametrize("version", [0, 4])
+def test_a_fact_can_be_taken_back_by_its_other_name_in_any_order(first: str, version: int) -> None:
+    """FHIR: the identity is an identifier, and a DELETE names the id."""
+    fact = told(
+        "vend", 2, place=POCKET, key="k|v4" if version else "k", replaces="k" if version else None, version=version, alias="id"
+    )
+    deletion = reversal("id")
+    site = hub()
+    site.hear(*([fact, deletion] if first == "fact" else [deletion, fact]))
+    assert site.on_hand(POCKET) == 0
+    site.hear(fact)
+    assert site.on_hand(POCKET) == 0

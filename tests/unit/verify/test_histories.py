@@ -119,7 +119,8 @@ class Rough:
             key = pick.choice(self.keys)
         self.keys.append(key)
         if kind == "reversal":
-            return reversal(pick.choice([*self.keys, f"k{step + pick.randint(1, 5)}"]), at=at, key=key)
+            of = pick.choice([*self.keys, f"k{step + pick.randint(1, 5)}"])
+            return reversal(pick.choice([of, f"alias of {of}"]), at=at, key=key)
         to = pick.choice([None, POCKET, STORE, "LATEPLACE"]) if kind in ("put_away", "pick") else None
         place = pick.choice([POCKET, POCKET, OTHER_POCKET, STORE, WARD, "LATEPLACE"])
         more = self._details(step)
@@ -133,7 +134,7 @@ class Rough:
             more["expiry"] = pick.choice([LOTS[lot], day(2)])
         for chance, field, values in (
             (0.2, "container", ("c1", "c2")), (0.1, "unit", ("box", "mg")), (0.1, "quantity_is_dose", (True,)),
-            (0.05, "test", (True,)), (0.05, "no_effect", ("a note",)), (0.1, "device_sequence", (1, 2, 3)),
+            (0.3, "alias", (f"alias of k{step}",)), (0.05, "test", (True,)), (0.05, "no_effect", ("a note",)), (0.1, "device_sequence", (1, 2, 3)),
         ):  # fmt: skip
             if pick.random() < chance:
                 more[field] = pick.choice(values)
