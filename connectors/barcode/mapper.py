@@ -17,7 +17,7 @@ from connectors.json_items import (
     quoted,
     validated,
 )
-from schemas.codes import GTIN, NDC, Code, normalise_lot
+from schemas.codes import GTIN, HIBC, NDC, Code, normalise_lot
 from schemas.events import StockEvent
 from schemas.ids import derived_id
 from schemas.kinds import EventKind, Feed
@@ -92,10 +92,10 @@ def _readable(text: str, year: int) -> Barcode:
     if isinstance(read, UnreadableBarcode):
         advice = "scan it again, or check that the scanner sends FNC1 as \\x1d or <GS>"
         raise Fault("unreadable_barcode", f"The barcode {quoted(text)} can't be read ({read.code}): {read.reason}; {advice}.")
-    if not (read.gtin or read.ndc):
+    if not (read.gtin or read.ndc or read.hibc):
         raise Fault(
             "unreadable_barcode",
-            f"The barcode {quoted(text)} names no product (AI 01 or 02, or an NDC); scan the barcode with the product's GTIN.",
+            f"The barcode {quoted(text)} names no product (AI 01 or 02, an NDC, HIBC primary data); scan the product's.",
         )
     return read
 
@@ -106,6 +106,8 @@ def _codes(barcode: Barcode) -> tuple[Code, ...]:
         codes.append(Code(system=GTIN, value=barcode.gtin))
     if barcode.ndc:
         codes.append(Code(system=NDC, value=barcode.ndc))
+    if barcode.hibc:
+        codes.append(Code(system=HIBC, value=barcode.hibc))
     return tuple(codes)
 
 

@@ -12,7 +12,9 @@ from datetime import date
 from typing import Final
 
 from connectors.barcode.carrier import Carrier, Syntax, read_carrier
+from connectors.barcode.digital_link import read_digital_link
 from connectors.barcode.elements import FNC1, Element, ElementError, element_date, evidence, read_bracketed, read_elements
+from connectors.barcode.hibc import HibcLabel, is_hibc, read_hibc
 from connectors.barcode.unseparated import read_unseparated, shown
 from schemas.codec import contract
 from schemas.codes import CodeError, ndc_ten_of_gtin, normalise_gtin, parse_ndc
@@ -24,12 +26,15 @@ TEXT_CHARACTERS_MAX: Final = 500
 
 _GTIN_LENGTHS: Final = frozenset({8, 12, 13, 14})
 _NDC: Final = re.compile(r"\d{4,6}-\d{3,4}-\d{1,2}|\d{11}", re.ASCII)
-_URI: Final = re.compile(r"https?://", re.IGNORECASE)
+_URI: Final = re.compile(r"\w+://")
 
 
 @contract
 class Barcode:
-    """What a barcode says. `gtin` has 14 digits (AI 01, else 02); `count` is AI 30 or 37; `gln` is AI 414."""
+    """What a barcode says. `gtin` has 14 digits (AI 01, else 02); `count` is AI 30 or 37; `gln` is AI 414.
+
+    `hibc` is a HIBC label's labeler, product and unit of measure in one.
+    """
 
     identifier: str | None = None
     elements: tuple[Element, ...] = ()
@@ -43,6 +48,7 @@ class Barcode:
     sscc: str | None = None
     gln: str | None = None
     gln_extension: str | None = None
+    hibc: str | None = None
 
 
 @contract
@@ -76,16 +82,29 @@ def _read(carrier: Carrier, year: int, fnc1_spellings: Sequence[str]) -> Barcode
             data = data.replace(spelling, FNC1)
     if carrier.syntax is Syntax.GS1:
         return _from_elements(carrier.identifier, _read_declared(data, year), year)
-    if data.startswith("("):
-        return _from_elements(carrier.identifier, read_bracketed(data.replace(" ", ""), year), year)
-    if FNC1 in data:
-        return _from_elements(carrier.identifier, read_elements(data, year), year)
-    if data.isascii() and data.isdigit() and len(data) in _GTIN_LENGTHS:
-        return _from_elements(carrier.identifier, (("01", _gtin(data)),), year)
+    return _read_undeclared(carrier.identifier, data, year)
+
+
+def _read_undeclared(identifier: str | None, data: str, year: int) -> Barcode:
+    """Data of which nobody says what it is: its form does. Raises `ElementError`."""
+    if is_hibc(data):
+        return _from_hibc(identifier, read_hibc(data, year))
     if _NDC.fullmatch(data) or (len(data) == 10 and data.isdigit()):
-        return Barcode(identifier=carrier.identifier, ndc=_ndc(data))
+        return Barcode(identifier=identifier, ndc=_ndc(data))
+    return _from_elements(identifier, _undeclared_elements(data, year), year)
+
+
+def _undeclared_elements(data: str, year: int) -> tuple[Element, ...]:
+    if data.startswith("("):
+        return read_bracketed(data.replace(" ", ""), year)
+    if FNC1 in data:
+        return read_elements(data, year)
+    if data.isascii() and data.isdigit() and len(data) in _GTIN_LENGTHS:
+        return (("01", _gtin(data)),)
+    if _URI.match(data):
+        return read_digital_link(data, year)
     _refuse_other_systems(data)
-    return _from_elements(carrier.identifier, read_unseparated(data, year), year)
+    return read_unseparated(data, year)
 
 
 def _read_declared(data: str, year: int) -> tuple[Element, ...]:
@@ -133,6 +152,12 @@ def _from_elements(identifier: str | None, elements: tuple[Element, ...], year: 
     )
 
 
+def _from_hibc(identifier: str | None, label: HibcLabel) -> Barcode:
+    return Barcode(
+        identifier=identifier, hibc=label.primary, lot=label.lot, expiry=label.expiry, serial=label.serial, count=label.quantity
+    )  # fmt: skip
+
+
 def _expiry(values: dict[str, str], year: int) -> date | None:
     """The expiry date: AI 17, else the day of AI 7003 (expiry with hour and minute, §3.8.4)."""
     for ai in ("17", "7003"):
@@ -157,10 +182,6 @@ def _ndc(text: str) -> str:
 
 
 def _refuse_other_systems(data: str) -> None:
-    """Name what is a product code of a system that is not read here. Raises `ElementError`."""
-    if data.startswith("+"):
-        raise ElementError("hibc", "it is a HIBC label, which scans don't accept; scan the package's GS1 or NDC barcode")
-    if _URI.match(data):
-        raise ElementError("digital_link", "it is a web link; scan the package's GS1 DataMatrix or linear barcode")
+    """Name what is no product code of any system. Raises `ElementError`."""
     if not data[:2].isdigit():
-        raise ElementError("no_product_code", f"{data[:40]!r} is neither a GS1 message nor a GTIN nor an NDC")
+        raise ElementError("no_product_code", f"{data[:40]!r} is neither a GS1 message nor a GTIN, an NDC or a HIBC label")
