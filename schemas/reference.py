@@ -69,6 +69,14 @@ class Item:
 
 
 @contract
+class PackageLevel:
+    """A package of another level than the product's own (an inner pack, a case), under a GTIN of its own."""
+
+    gtin: Annotated[str, Field(pattern="^[0-9]{14}$")]
+    quantity: Annotated[int, Field(ge=1, description="base units in one")]
+
+
+@contract
 class Product:
     """What a box is: one NDC or GTIN of a labeler; belongs to an item."""
 
@@ -79,6 +87,7 @@ class Product:
     name: Name | None = None
     ndc: Annotated[str | None, Field(description="hyphenated as FDA lists it")] = None
     gtin: Annotated[str | None, Field(description="14 digits")] = None
+    levels: Annotated[tuple[PackageLevel, ...], Field(description="its other packages: gtin=base units")] = ()
     codes: tuple[Code, ...] = ()
     unit_cost: Annotated[Decimal | None, Field(ge=0, description="per base unit")] = None
 

@@ -261,6 +261,7 @@ class Catalog:
                 codes.append(Code(system=NDC_TEN, value=ten))
         if record.gtin:
             codes.append(Code(system=GTIN, value=record.gtin))
+        codes += [Code(system=GTIN, value=level.gtin) for level in record.levels]
         return [(lookup_key(code.system, code.value), entry) for code in codes]
 
 

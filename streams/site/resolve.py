@@ -5,19 +5,21 @@ What is not known makes the event wait (`Missing`); nothing is ever taken 1:1 an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
 import msgspec
 
-from schemas.codes import lookup_key
+from schemas.codes import GTIN, Code, lookup_key
 from schemas.events import StockEvent
 from schemas.kinds import ConsumptionRuleKind, Feed
 from schemas.reference import Item, Product
 from schemas.units import canonical_unit
 from streams.catalog import Catalog, ancestors
 
+PACK: Final = "pack"
 _ONE: Final = Fraction(1)
 _MASS_MCG: Final[dict[str, int]] = {"mcg": 1, "mg": 1_000, "g": 1_000_000}
 
@@ -104,7 +106,11 @@ def base_units(
         return Missing("no_unit", reason, (("unit", item.id, ""),))
     unit = canonical_unit(event.unit)
     product = catalog.product(resolved.product) if resolved.product else None
-    factor = unit_factor(catalog, item, product, unit)
+    factor = unit_factor(catalog, item, product, unit, event.codes)
+    if factor is None and unit == PACK and product is not None:
+        scanned = ", ".join(code.value for code in event.codes if code.system == GTIN)
+        reason = f"GTIN {scanned} is a package of {product.id} whose content is not known: add it to the product's levels"
+        return Missing("unknown_package", reason, (("unit", item.id, unit),))
     if factor is None:
         reason = f"no factor from {event.unit} to {item.base_unit} is known for item {item.id}: add a unit factor"
         return Missing("unknown_unit", reason, (("unit", item.id, unit),))
@@ -125,14 +131,22 @@ def base_units(
     return Missing("fractional_quantity", reason, (("unit", item.id, unit),))
 
 
-def unit_factor(catalog: Catalog, item: Item, product: Product | None, unit: str) -> Fraction | None:
-    """Base units in one `unit` of the item: itself, a stated factor, the product's package, or by strength."""
+def unit_factor(
+    catalog: Catalog, item: Item, product: Product | None, unit: str, codes: Sequence[Code] = ()
+) -> Fraction | None:
+    """Base units in one `unit` of the item: itself, the scanned package, a stated factor, the product's package, or by strength.
+
+    `codes` are what names the product: a GTIN says which of its packages is meant.
+    """
     if unit == item.base_unit:
         return _ONE
+    gtins = {lookup_key(code.system, code.value)[1] for code in codes if code.system == GTIN} if unit == PACK else None
+    if gtins and product is not None and not all(is_own_package(product, gtin) for gtin in gtins):
+        return _of_level(product, gtins)
     stated = catalog.factor(item.id, unit)
     if stated is not None:
         return Fraction(stated.numerator, stated.denominator)
-    if unit == "pack" and product is not None:
+    if unit == PACK and product is not None:
         return Fraction(product.package_quantity)
     if item.strength_amount is not None and item.strength_unit is not None:
         strength_unit = canonical_unit(item.strength_unit)
@@ -141,3 +155,20 @@ def unit_factor(catalog: Catalog, item: Item, product: Product | None, unit: str
         if unit in _MASS_MCG and strength_unit in _MASS_MCG:
             return Fraction(_MASS_MCG[unit], _MASS_MCG[strength_unit]) / Fraction(item.strength_amount)
     return None
+
+
+def is_own_package(product: Product, gtin: str) -> bool:
+    """Whether a GTIN of 14 digits is the product's own package: a stated one, or, where none is stated, one of indicator 0.
+
+    Another indicator is another level of packaging (GS1 General Specifications §2.1.6: 1 to 8; 9 is a variable measure).
+    """
+    if any(gtin == level.gtin for level in product.levels):
+        return False
+    stated = {lookup_key(code.system, code.value)[1] for code in product.codes if code.system == GTIN}
+    return gtin == product.gtin or gtin in stated or (product.gtin is None and gtin.startswith("0"))
+
+
+def _of_level(product: Product, gtins: set[str]) -> Fraction | None:
+    """Base units in the one package that GTINs name; None when that is not known."""
+    found = {level.quantity for level in product.levels if level.gtin in gtins}
+    return Fraction(found.pop()) if len(found) == 1 and len(gtins) == 1 else None

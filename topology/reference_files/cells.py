@@ -10,15 +10,15 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from schemas.codes import Code
-from schemas.reference import REFERENCE_KINDS
+from schemas.codes import Code, CodeError, normalise_gtin
+from schemas.reference import REFERENCE_KINDS, PackageLevel
 from topology.reference_files.model import Cell
 
 Converter = Callable[[Cell], object]
 
 _MANGLED: Final = re.compile(r"[+-]?\d+(?:[.,]0+|(?:[.,]\d+)?[eE]\+\d+)", re.ASCII)
 _NEVER_NUMBERS: Final = frozenset(
-    {"id", "item", "product", "products", "supplier", "site", "sites", "ndc", "gtin", "sku", "codes", "facility_codes", "lots"}
+    "id item product products supplier site sites ndc gtin levels sku codes facility_codes lots".split()  # noqa: SIM905
 )
 """Fields whose texts identify something: a number format in them is a spreadsheet's doing."""
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
@@ -61,7 +61,7 @@ def _converter(hint: Any) -> Converter:
         return _converter(next(arm for arm in get_args(hint) if arm is not types.NoneType))
     if origin is tuple:
         element = get_args(hint)[0]
-        one = _code if element is Code else _integer if element is int else str
+        one = _ELEMENTS.get(element, str)
         return lambda cell: tuple(one(text) for text in _parts(cell))
     scalars: dict[object, Callable[[str], object]] = {int: _integer, Decimal: _decimal, bool: _boolean, date: _date}
     scalar = scalars.get(hint, str)
@@ -125,6 +125,20 @@ def _code(text: str) -> Code:
     return Code(system=system.strip().lower(), value=value.strip())
 
 
+def _level(text: str) -> PackageLevel:
+    gtin, _, stated = text.partition("=")
+    try:
+        number, quantity = normalise_gtin(gtin), _integer(stated.strip())
+    except CodeError as error:
+        msg = f"{text!r} is not a package written as gtin=base units, e.g. 50304094713026=250: {error}"
+        raise CellError(msg) from None
+    if quantity < 1:
+        msg = f"{text!r}: a package holds at least 1 base unit"
+        raise CellError(msg)
+    return PackageLevel(gtin=number, quantity=quantity)
+
+
+_ELEMENTS: Final[dict[object, Callable[[str], object]]] = {Code: _code, int: _integer, PackageLevel: _level}
 _CONVERTERS: Final[dict[type[Any], dict[str, Converter]]] = {
     kind.codec.type: {name: _converter(hint) for name, hint in get_type_hints(kind.codec.type).items()}
     for kind in REFERENCE_KINDS.values()

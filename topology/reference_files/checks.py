@@ -83,6 +83,7 @@ def _codes_of(record: object) -> Iterator[tuple[str, str, str]]:
             yield "ndc", NDC, record.ndc
         if record.gtin:
             yield "gtin", GTIN, record.gtin
+        yield from (("levels", GTIN, level.gtin) for level in record.levels)
 
 
 def _item_of(record: object) -> str:

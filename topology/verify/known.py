@@ -157,6 +157,7 @@ def _keys_of(product: Product) -> list[tuple[str, str]]:
     keys = [lookup_key(PRODUCT, product.id), *(lookup_key(code.system, code.value) for code in product.codes)]
     if product.gtin:
         keys.append(lookup_key(GTIN, product.gtin))
+    keys += [lookup_key(GTIN, level.gtin) for level in product.levels]
     if product.ndc:
         keys.append(lookup_key(NDC, product.ndc))
         ten = ndc_ten_digits(product.ndc)

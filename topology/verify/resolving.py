@@ -9,7 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
-from schemas.reference import Item, Location
+from schemas.codes import lookup_key
+from schemas.reference import Item, Location, Product
 from schemas.units import canonical_unit
 from topology.verify.known import Known
 from topology.verify.words import Told
@@ -116,6 +117,10 @@ def _base_units(
     if unit == item.base_unit and stated == (whole := int(stated)):
         return whole
     factor = _factor(known, item, product, unit)
+    box = known.product(product) if unit == "pack" and product else None
+    scanned = {lookup_key(code.system, code.value)[1] for code in event.codes if code.system == "gtin"}
+    if box is not None and unit != item.base_unit and scanned:
+        factor = _of_package(box, scanned, factor)
     if factor is None:
         raise WaitsError(place=False)
     exact = Fraction(stated) * factor
@@ -125,6 +130,16 @@ def _base_units(
     if dose and (rule.rule if rule is not None else item.consumption_rule) in _USES_WHOLE:
         return -(-exact.numerator // exact.denominator)
     raise WaitsError(place=False)
+
+
+def _of_package(product: Product, scanned: set[str], usual: Fraction | None) -> Fraction | None:
+    """Base units in the scanned package: the product's own one as usual, another one as its levels say."""
+    contents = {level.gtin: level.quantity for level in product.levels}
+    stated = {product.gtin, *(lookup_key(code.system, code.value)[1] for code in product.codes if code.system == "gtin")}
+    own = {gtin for gtin in scanned - contents.keys() if gtin in stated or (not product.gtin and gtin[0] == "0")}
+    if own == scanned:
+        return usual
+    return Fraction(contents[next(iter(scanned))]) if len(scanned) == 1 and scanned <= contents.keys() else None
 
 
 def _factor(known: Known, item: Item, product: str, unit: str) -> Fraction | None:

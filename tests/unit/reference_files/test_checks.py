@@ -58,6 +58,8 @@ CASES = [
     ("products.csv", "0409-4714-02", "0409-4713-02", 3, "ndc", "stands already for product p1"),
     ("products.csv", "0409-4714-02", "00409471302", 3, "ndc", "stands already for product p1"),
     ("products.csv", "00304094713021", "00304094713022", 2, "gtin", "check digit"),
+    ("products.csv", "gtin,codes\np1,i1,L,25,0409-4713-02,00304094713021,\np2,i2,L,1,0409-4714-02,,supplier=77",
+     "gtin,levels\np1,i1,L,25,0409-4713-02,00304094713021,\np2,i2,L,1,0409-4714-02,,00304094713021=9", 3, "levels", "stands already for product p1"),
     ("products.csv", "supplier=77", "local=A", 3, "codes", "stands already for item i1"),
     ("products.csv", "supplier=77", "ndc=0409", 3, "codes", "not an NDC"),
     ("unit_factors.csv", "i1", "i9", 2, "item", "item i9 is not known"),

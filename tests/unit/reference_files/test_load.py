@@ -74,6 +74,16 @@ def test_a_gtin_is_kept_with_14_digits():
     assert record(load_reference([NETWORK]), "product", "lido-hospira").gtin == "00304094713021"
 
 
+def test_packaging_levels_are_gtins_with_the_base_units_in_one(folder):
+    header = "id,item,labeler,package_quantity,gtin,levels\n"
+    loaded = folder(items_csv=ITEMS, products_csv=header + "p1,i1,L,25,00304094713021,50304094713026=250;30304094713022=1\n")
+    assert loaded.problems == []
+    found = record(loaded, "product", "p1").levels
+    assert [(one.gtin, one.quantity) for one in found] == [("50304094713026", 250), ("30304094713022", 1)]
+    for wrong in ("50304094713026", "50304094713027=250", "50304094713026=0", "50304094713026=2.5", "5.0304E+13=3"):
+        assert places(folder(items_csv=ITEMS, products_csv=f"{header}p1,i1,L,25,,{wrong}\n")) == [("products.csv", 2, "levels")], wrong
+
+
 def test_yaml_scalars_stay_text():
     assert record(load_reference([NETWORK]), "supplier_item", "acme|lido").sku == "00123"
 
