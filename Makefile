@@ -7,7 +7,7 @@ FAULTS ?= 20
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-kafka simulate crash chaos fuzz lock clean
+.PHONY: help setup run test check bench bench-kafka simulate crash chaos fuzz edge lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -49,6 +49,9 @@ chaos: setup  ## faults of every kind on three real brokers: make chaos FAULTS=1
 
 fuzz: setup  ## a million mutated HL7 v2 messages over all cores
 	$(BIN)/python -m tests.fuzz
+
+edge: setup  ## an outage of three hours: 50,000 transactions through wardstock edge, killed, without room, freed
+	WARDSTOCK_EDGE_EVENTS=50000 $(BIN)/python -m pytest -q tests/simulation/test_edge.py
 
 lock: setup  ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

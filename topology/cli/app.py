@@ -9,7 +9,7 @@ from typing import Final
 import typer
 
 from streams.state import StateUnreadableError
-from topology.cli import hl7, hub, ingest, migrate, profile, read, reference, schemas, simulate, topics, verify
+from topology.cli import edge, hl7, hub, ingest, migrate, profile, read, reference, schemas, simulate, topics, verify
 from topology.collector import collect_seldom
 from topology.errors import HubError
 
@@ -45,7 +45,7 @@ for name, command in (
     ("run", hub.run), ("demo", hub.demo), ("ingest", ingest.ingest), ("stock", read.stock), ("commands", read.commands),
     ("cases", read.cases), ("holds", read.holds), ("alerts", read.alerts), ("positions", read.positions), ("trace", read.trace),
     ("explain", read.explain), ("simulate", simulate.simulate), ("schemas", schemas.write), ("migrate", migrate.migrate),
-    ("verify", verify.verify),
+    ("verify", verify.verify), ("edge", edge.edge),
 ):  # fmt: skip
     app.command(name)(command)
 
