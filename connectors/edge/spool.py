@@ -235,7 +235,12 @@ class Spool:
 
     def _read_cursor(self) -> Cursor:
         path = self.folder / "cursor"
-        return msgspec.msgpack.decode(path.read_bytes(), type=Cursor) if path.exists() else Cursor()
+        if not path.exists():
+            if any(self.folder.glob("*.spool")):
+                msg = "the file cursor is missing, and there are records: put it back"
+                raise SpoolDamagedError(msg)
+            _replace(path, msgspec.msgpack.encode(Cursor()))
+        return msgspec.msgpack.decode(path.read_bytes(), type=Cursor)
 
 
 def _replace(path: Path, data: bytes, mode: int = 0o644) -> None:

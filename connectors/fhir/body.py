@@ -39,6 +39,8 @@ def _decoded(body: bytes) -> str:
         raise Fault("not_json", f"The body is not JSON: byte {error.start} is not {error.encoding.upper()}.") from None
     if not content.strip():
         raise Fault("empty_body", "The body is empty: there is no resource in it.")
+    if content.lstrip("\ufeff \t\r\n").startswith("<"):
+        raise Fault("not_json", "The body is XML, which is not read: send FHIR JSON (application/fhir+json).")
     return content
 
 

@@ -127,7 +127,9 @@ def _entry(body: bytes, method: str, resource_type: str, id_: str) -> bytes | No
         if resource.get(name) != expected:
             reason = f"{name} of the resource is not the one in the address ({expected[:64]}); nothing was stored."
             return NotStored(400, "invalid", reason)
-    return start + b',"resource":' + body.decode(json.detect_encoding(body)).encode() + b"}]}"
+    # What is no text stays none: the mapper refuses it by name.
+    text = body.decode(json.detect_encoding(body), "surrogatepass").encode("utf-8", "surrogatepass")
+    return start + b',"resource":' + text + b"}]}"
 
 
 def _refusal(refused: NotStored) -> Response:

@@ -58,6 +58,7 @@ class Desk:
         self.corrections: Table[int] = state.table(tables.CORRECTIONS)
         self.versions: Table[Version] = state.table(tables.VERSIONS)
         self.aliases: Table[str] = state.table(tables.ALIASES)
+        self.serials: Table[str] = state.table(tables.SERIALS)
         self.reports: Table[ReportTotal] = state.table(tables.REPORTS)
         self.out: list[Output] = []
         self.partition = 0

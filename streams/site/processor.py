@@ -30,6 +30,7 @@ from streams.site import (
     orders,
     par,
     recall,
+    serials,
     silence,
     timers,
     versions,
@@ -126,6 +127,10 @@ class SiteProcessor:
         other = self._other_place(desk, event, place)
         if isinstance(other, Missing):
             return self._hold(desk, event, other, was)
+        again = serials.received_again(desk, event, resolved)
+        if again is not None:
+            self._accept(desk, event, "serial_again", again, was, Outcome.DUPLICATE)
+            return []
         touched: list[CardKey] = []
         if event.replaces:
             stays, touched = versions.supersede(desk, event)
@@ -159,14 +164,23 @@ class SiteProcessor:
         holds.hold(desk, event, missing, was=was)
         return []
 
-    def _accept(self, desk: Desk, event: StockEvent, code: str, reason: str, was: Outcome | None) -> None:
+    def _accept(
+        self,
+        desk: Desk,
+        event: StockEvent,
+        code: str,
+        reason: str,
+        was: Outcome | None,
+        outcome: Outcome = Outcome.ACCEPTED,
+    ) -> None:
+        """How an event ended that was understood."""
         if was is not None:
             key = (event.site, event.event_key)
             seen = desk.seen.get(key)
             if seen is not None and seen.status == "held":
                 desk.seen.put(key, msgspec.structs.replace(seen, status="done"))
         ids, kinds = (event.event_id,), (event.kind,)
-        desk.outcome(event, Outcome.ACCEPTED, code, reason, was=was, event_ids=ids, kinds=kinds)
+        desk.outcome(event, outcome, code, reason, was=was, event_ids=ids, kinds=kinds)
 
     def _settle(self, desk: Desk, touched: list[CardKey]) -> None:
         """Fire what is due, then look at every card that changed."""

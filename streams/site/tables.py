@@ -122,11 +122,12 @@ SOURCES: Final = TableSpec("sources", SourceState)
 FEEDS: Final = TableSpec("feeds", FeedState)
 CHANGED: Final = TableSpec("changed", int)
 ALIASES: Final = TableSpec("aliases", str)
+SERIALS: Final = TableSpec("serials", str)
 REPORTS: Final = TableSpec("reports", ReportTotal)
 VERSIONS: Final = TableSpec("versions", Version)
 CORRECTIONS: Final = TableSpec("corrections", int)
 
 SITE_TABLES: Final = (
     *CATALOG_TABLES, *LEDGER_TABLES, SEEN, HELD, WAITING, TIMERS, NEEDS, COMMANDS_TABLE, CASES_TABLE, LOT_PLACES, LOT_PRODUCTS,
-    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS, REPORTS, ALIASES,
+    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS, REPORTS, ALIASES, SERIALS,
 )  # fmt: skip

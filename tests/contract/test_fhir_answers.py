@@ -96,6 +96,15 @@ def test_an_update_of_another_resource_than_the_address_names_is_refused(changed
     assert hub.stored == []
 
 
+def test_an_update_with_half_a_character_is_stored_and_refused_by_name() -> None:
+    hub = Hub()
+    body = b'{"resourceType": "MedicationDispense", "id": "md-1", "note": "\xed\xa0\x80"}'
+    answer = call(hub, "PUT", "/fhir/MedicationDispense/md-1", content=body)
+    assert answer.status_code == 202
+    assert issues(answer)[1]["details"] == {"text": "not_json"}
+    assert body in hub.stored[0].body
+
+
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff\xfe"])
 def test_an_update_that_is_no_json_object_is_stored_as_it_is(body: bytes) -> None:
     hub = Hub()

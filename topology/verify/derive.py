@@ -44,6 +44,7 @@ class Derivation:
         self.events = 0
         self._versions: dict[_Key, tuple[int, str] | None] = {}
         self._aliases: dict[_Key, str] = {}
+        self._serials: dict[tuple[str, str, str], str] = {}
         self._reports: dict[tuple[str, str, str, str], tuple[int, int, int]] = {}
         self._waiting: dict[tuple[bool, str], dict[_Key, Told]] = {(False, ""): {}}
 
@@ -112,9 +113,20 @@ class Derivation:
             where = (True, event.site) if waits.place else (False, "")
             self._waiting.setdefault(where, {})[event.site, event.event_key] = event
             return
+        if event.kind == "receive" and event.serial and not event.replaces and not self._is_first(event, meant):
+            return
         if event.replaces and not self._replace(event):
             return
         self._enter(event, fact, meant)
+
+    def _is_first(self, event: Told, meant: Meant) -> bool:
+        """Whether no other receipt of the serial number stands."""
+        package = (event.site, meant.product or meant.item.id, event.serial or "")
+        before = self._serials.get(package)
+        if before is not None and not self.facts[event.site, before].gone:
+            return False
+        self._serials[package] = event.event_key
+        return True
 
     def _enter(self, event: Told, fact: Fact, meant: Meant) -> None:
         """Write the entries of an event on its cards."""

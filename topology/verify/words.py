@@ -55,6 +55,7 @@ class Told(msgspec.Struct):
     lot: str | None = None
     expiry: date | None = None
     container: str | None = None
+    serial: str | None = None
     device_sequence: int = 0
     begin_count: Decimal | None = None
     begin_count_verified: bool = False

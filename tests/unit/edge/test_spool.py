@@ -223,10 +223,11 @@ def test_a_record_taken_out_or_put_in_again_is_noticed(tmp_path: Path) -> None:
             opened(tmp_path, PLENTY)
 
 
-def test_a_spool_without_its_key_is_not_opened(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["key", "cursor"])
+def test_a_spool_without_its_key_or_its_note_is_not_opened(tmp_path: Path, name: str) -> None:
     kept(tmp_path, 1).close()
-    (tmp_path / "key").unlink()
-    with pytest.raises(SpoolDamagedError, match="key"):
+    (tmp_path / name).unlink()
+    with pytest.raises(SpoolDamagedError, match=name):
         opened(tmp_path, PLENTY)
 
 

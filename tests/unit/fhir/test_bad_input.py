@@ -23,6 +23,7 @@ from tests.unit.fhir.samples import Context, administration, bundle, dispense, e
     ("body", "code"),
     [
         (b"", "empty_body"),
+        (b'<MedicationDispense xmlns="http://hl7.org/fhir"/>', "not_json"),
         (b" \r\n ", "empty_body"),
         (b"MSH|^~\\&|", "not_json"),
         (b'{"resourceType": "Patient"', "not_json"),

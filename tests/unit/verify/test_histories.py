@@ -134,7 +134,7 @@ class Rough:
             more["expiry"] = pick.choice([LOTS[lot], day(2)])
         for chance, field, values in (
             (0.2, "container", ("c1", "c2")), (0.1, "unit", ("box", "mg")), (0.1, "quantity_is_dose", (True,)),
-            (0.3, "alias", (f"alias of k{step}",)), (0.05, "test", (True,)), (0.05, "no_effect", ("a note",)), (0.1, "device_sequence", (1, 2, 3)),
+            (0.3, "serial", ("S1", "S2", "S3", "S4")), (0.3, "alias", (f"alias of k{step}",)), (0.05, "test", (True,)), (0.05, "no_effect", ("a note",)), (0.1, "device_sequence", (1, 2, 3)),
         ):  # fmt: skip
             if pick.random() < chance:
                 more[field] = pick.choice(values)
