@@ -96,14 +96,14 @@ def _is_record_number(identifier: Node) -> bool:
     return any(text(coding, "code") == "MR" for coding in children(child(identifier, "type"), "coding"))
 
 
-def actor_of(item: Item) -> str | None:
-    """Who did it: the first performer who is no witness, by identifier or id, never by name."""
-    return next((name for names, name in _performers(item) if name and not names & _NOT_THE_ACTOR), None)
+def people_of(item: Item) -> tuple[str | None, str | None]:
+    """Who did it: the first performer who is no witness; and who stood by, when a performer's function says so.
 
-
-def witness_of(item: Item) -> str | None:
-    """Who stood by, when a performer's function says so."""
-    return next((name for names, name in _performers(item) if name and names & _WITNESS), None)
+    By identifier or id, never by name.
+    """
+    performers = _performers(item)
+    actor = next((name for names, name in performers if name and not names & _NOT_THE_ACTOR), None)
+    return actor, next((name for names, name in performers if name and names & _WITNESS), None)
 
 
 def _performers(item: Item) -> list[tuple[set[str], str]]:

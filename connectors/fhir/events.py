@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from connectors.fhir.bundle import Item, is_test
-from connectors.fhir.context import actor_of, facility_codes, patient_of, place_codes, witness_of
+from connectors.fhir.context import facility_codes, patient_of, people_of, place_codes
 from connectors.fhir.datatypes import identifiers_of, instant_of
 from connectors.fhir.identity import event_key, id_key, key_of, order_key, reversal_key, version_of
 from connectors.fhir.medication import Medication, medication_of
@@ -78,6 +78,7 @@ def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEven
     resource_key = order_key(item, content) if facts.kind is EventKind.ORDER else event_key(item, content)
     named = _named(facts, resource_key, item, origin.message.received_at)
     identifiers = identifiers_of(item.resource)
+    actor, witness = people_of(item)
     destination_codes = place_codes(item, facts.destinations)
     _check_size(named.key, *location_codes, *destination_codes, *_texts(medication), medication.lot)
     return StockEvent(
@@ -102,8 +103,8 @@ def event_of(item: Item, facts: Facts, ref: RawRef, origin: Origin) -> StockEven
         control_id=item.scope.control_id,
         order_id=facts.order_id or None,
         patient=patient,
-        actor=actor_of(item),
-        witness=witness_of(item),
+        actor=actor,
+        witness=witness,
         reverses=named.reverses,
         replaces=named.replaces,
         alias=named.alias,

@@ -26,13 +26,15 @@ class Fault(ValueError):  # noqa: N818  # a finding about the sender's data, tur
 
 def child(node: object, name: str) -> Node:
     """The object under `name`, or an empty one."""
-    value = node.get(name) if isinstance(node, dict) else None
+    value = node.get(name) if node and isinstance(node, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def children(node: object, name: str) -> list[Node]:
     """The objects of the list under `name`; a single object counts as a list of one."""
-    value = node.get(name) if isinstance(node, dict) else None
+    value = node.get(name) if node and isinstance(node, dict) else None
+    if value is None:
+        return []
     if isinstance(value, dict):
         return [value]
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
@@ -40,8 +42,8 @@ def children(node: object, name: str) -> list[Node]:
 
 def text(node: object, name: str) -> str:
     """The trimmed text under `name`, or an empty one."""
-    value = node.get(name) if isinstance(node, dict) else None
-    return value.strip() if isinstance(value, str) else ""
+    value = node.get(name) if node and isinstance(node, dict) else None
+    return value.strip() if value and isinstance(value, str) else ""
 
 
 def shown(value: object, characters_max: int = 60) -> str:
