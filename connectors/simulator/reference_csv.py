@@ -1,7 +1,7 @@
 """Reference records as CSV files, one file a kind, the header being the exact field names of `schemas.reference`.
 
-Owns the text form of a cell: an empty cell is the field's default, tuples are separated by `;`, a code is `system=value`,
-booleans are `true` and `false`. It writes and never reads.
+Owns the text form of a cell: an empty cell is the field's default, tuples are separated by `;`, a code is `system=value`, a
+package `gtin=base units`, booleans are `true` and `false`. It writes and never reads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 
 from connectors.simulator.plan import Network
 from schemas.codes import Code
-from schemas.reference import REFERENCE_KINDS
+from schemas.reference import REFERENCE_KINDS, PackageLevel
 
 FILE_NAMES: Final = {
     "site": "sites.csv",
@@ -40,6 +40,8 @@ def cell(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, Code):
         return f"{value.system}={value.value}"
+    if isinstance(value, PackageLevel):
+        return f"{value.gtin}={value.quantity}"
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, tuple):

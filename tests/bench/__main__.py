@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fhir, hl7, hub, kafka, mllp, scans
+from tests.bench import fhir, hl7, http, hub, kafka, mllp, scans
 from topology.collector import collect_seldom
 
 TEXT_COLUMNS = ("what", "peer", "what limits it")
@@ -43,7 +43,7 @@ def _measured(arguments: list[str]) -> list[Callable[[], Iterable[dict[str, Any]
     if "kafka" in arguments:
         return [lambda: kafka.rows([part for part in arguments if part != "kafka"])]
     # The hub first: the models of fhir.resources that others load would stay in this process's heap.
-    return [module.rows for module in (hub, hl7, scans, fhir, mllp)]
+    return [module.rows for module in (hub, hl7, scans, fhir, http, mllp)]
 
 
 if __name__ == "__main__":
