@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -24,6 +25,9 @@ STARTED_POLL_SECONDS: Final = 0.01
 
 def run_edge(folder: Path, hub: str, *, host: str, port: int, bytes_max: int, say: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT. Raises `HubError` for a folder in use, a damaged spool or a port that is taken."""
+    if urlsplit(hub).scheme not in ("http", "https") or not urlsplit(hub).netloc:
+        msg = f"--hub {hub} is no address of a hub: give one like http://hub.example:8080"
+        raise HubError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:

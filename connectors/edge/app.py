@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any, Final
@@ -25,6 +26,8 @@ from schemas.raw import BODY_BYTES_MAX
 
 TOGETHER_MAX: Final = 500
 """Requests kept with one fsync."""
+TOGETHER_BYTES_MAX: Final = 16 * 1024 * 1024
+"""And their bodies' bytes; one request is always kept alone."""
 _PASSED_ON: Final = ("content-type", SOURCE_HEADER.lower(), SITE_HEADER.lower(), KEY_HEADER.lower(), "x-fhir-version")
 _PATHS: Final = ("/cabinet", "/scans", "/fhir", "/fhir/{resource_type}")
 
@@ -50,7 +53,9 @@ class Keeper:
 
     def _append(self) -> None:
         """Keep what has gathered. Appending blocks the loop: the one fsync is what all of them wait for."""
-        group, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+        sizes = itertools.accumulate(len(request.body) for request, _ in self._waiting[:TOGETHER_MAX])
+        count = max(1, sum(size <= TOGETHER_BYTES_MAX for size in sizes))
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
         try:
             last = self._spool.append([request for request, _ in group])
         except (SpoolFullError, OSError) as error:
@@ -88,7 +93,8 @@ def edge_app(spool: Spool, forwarder: Forwarder, clock: Callable[[], datetime]) 
         if isinstance(body, Response):
             return body
         headers = tuple((name, request.headers[name]) for name in _PASSED_ON if name in request.headers)
-        kept = Request(request.url.path, request.url.query, headers, body, clock().isoformat())
+        path = request.scope["raw_path"].decode("latin-1")
+        kept = Request(path, request.url.query, headers, body, clock().isoformat())
         try:
             number = await keeper.keep(kept)
         except (SpoolFullError, OSError) as error:

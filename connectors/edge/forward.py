@@ -12,7 +12,8 @@ from typing import Final
 import httpx
 
 from connectors.edge.record import Framed
-from connectors.edge.spool import Spool
+from connectors.edge.spool import Spool, SpoolDamagedError
+from connectors.http.intake import KEY_HEADER
 
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Rests between tries; the last one again and again."""
@@ -21,7 +22,6 @@ SAVED_EVERY: Final = 200
 """Records handed over between two notes of it on disk; fewer when nothing waits."""
 NEVER_TAKEN: Final = frozenset({400, 413, 415, 422})
 """Answers that say the request itself is at fault: it would never be taken, and must not hold the others up."""
-KEY_HEADER: Final = "Idempotency-Key"
 
 
 class Forwarder:
@@ -46,38 +46,47 @@ class Forwarder:
         """Hand over for ever."""
         failures = 0
         while True:
-            found = self.spool.next()
-            if found is None:
-                self._more.clear()
-                self.spool.save()
-                await self._more.wait()
-                continue
-            if await self._hand_over(found):
+            try:
+                found = self.spool.next()
+                is_done = found is not None and await self._hand_over(found)
+            except (OSError, SpoolDamagedError) as error:
+                self.error = f"the spool can't be read or written ({error})"
+                found, is_done = None, False
+            else:
+                if found is None:
+                    self._more.clear()
+                    self.spool.save()
+                    await self._more.wait()
+                    continue
+            if is_done and found is not None:
                 failures = 0
                 if found.record.number % SAVED_EVERY == 0:
                     self.spool.save()
-            else:
-                if not failures:
-                    self.spool.save()
-                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-                failures += 1
+                continue
+            if not failures:
+                self.spool.save()
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
 
     async def _hand_over(self, found: Framed) -> bool:
         """One try. True when the record is off our hands."""
         request = found.record.request
-        headers = dict(request.headers)
-        headers.setdefault(KEY_HEADER, f"{self._name}-{found.record.number}")
+        stated = {KEY_HEADER.lower(): f"{self._name}-{found.record.number}", **dict(request.headers)}
+        headers = {name.encode("latin-1"): value.encode("latin-1", "replace") for name, value in stated.items()}
         address = self._hub + request.path + (f"?{request.query}" if request.query else "")
         try:
             answer = await self._client.post(address, content=request.body, headers=headers, timeout=ANSWER_SECONDS)
+        except httpx.InvalidURL as error:
+            self._refuse(found, f"the address can't be called: {error}")
+            return True
         except httpx.HTTPError as error:
             self.error = f"the hub does not answer ({type(error).__name__})"
             return False
         if answer.is_success:
             self.handed_over += 1
         elif answer.status_code in NEVER_TAKEN:
-            self.spool.refuse(found, f"{answer.status_code} {answer.text[:2_000]}")
-            self.refused += 1
+            self._refuse(found, f"{answer.status_code} {answer.text[:2_000]}")
+            return True
         else:
             self.error = f"the hub answers {answer.status_code}"
             return False
@@ -85,4 +94,9 @@ class Forwarder:
         self.error = ""
         return True
 
-
+    def _refuse(self, found: Framed, answer: str) -> None:
+        """Set a request aside that would never be taken; the next one is not held up. Raises `OSError`, with nothing changed."""
+        self.spool.refuse(found, answer)
+        self.refused += 1
+        self.spool.handed_over(found)
+        self.error = ""

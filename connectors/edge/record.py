@@ -68,7 +68,8 @@ def frame(record: Record, key: bytes) -> tuple[bytes, bytes]:
 def read_frame(data: bytes, start: int, key: bytes) -> Framed:
     """The record whose frame starts at a place. Raises `FrameError`."""
     content_at = start + HEAD_BYTES
-    if len(data) < content_at or not any(data[start:]):
+    is_blank = not any(data[start:content_at]) and not any(data[start:])
+    if len(data) < content_at or is_blank:
         raise FrameError("it ends within the head of a record", start, is_torn=True)
     (length,) = _LENGTH.unpack_from(data, start)
     if length > CONTENT_BYTES_MAX or len(data) < content_at + length:
