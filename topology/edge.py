@@ -19,6 +19,7 @@ from connectors.edge.app import edge_app
 from connectors.edge.forward import Forwarder
 from connectors.edge.spool import Spool, SpoolDamagedError
 from topology.errors import HubError
+from topology.listening import bound
 
 STARTED_POLL_SECONDS: Final = 0.01
 
@@ -40,14 +41,7 @@ def run_edge(folder: Path, hub: str, *, host: str, port: int, bytes_max: int, sa
         except SpoolDamagedError as error:
             msg = f"the spool {folder} was changed: {error}. Nothing was deleted: keep the folder, and start on a new one"
             raise HubError(msg) from None
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-        except OSError:
-            listening.close()
-            msg = f"port {port} on {host} is taken: choose another with --port"
-            raise HubError(msg) from None
+        listening = bound(host, port, "choose another with --port")
         asyncio.run(_serve(spool, hub, folder.resolve().name, listening, say))
 
 

@@ -18,9 +18,9 @@ from connectors.http.app import feeds_router
 from connectors.http.intake import FeedSettings
 from sinks.tower.mount import mount_tower
 from topology.api import local_api
-from topology.errors import HubError
 from topology.feeds import Feeds
 from topology.folder import HubFolder
+from topology.listening import bound
 from topology.live import LiveHub
 from topology.local import LocalHub
 from topology.running import RunningHub
@@ -108,15 +108,4 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _bound(settings: Settings, port: int, option: str) -> socket.socket:
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind((settings.host, port))
-    except OSError:
-        taken.close()
-        raise HubError(_port_taken(settings, port, option)) from None
-    return taken
-
-
-def _port_taken(settings: Settings, port: int, option: str) -> str:
-    return f"port {port} on {settings.host} is taken: choose another with {option}"
+    return bound(settings.host, port, f"choose another with {option}")

@@ -6,7 +6,6 @@ Served from the worker's own event loop: an answer is the proof that the loop tu
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +16,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from topology.errors import HubError
 from topology.kafka.worker import Worker
+from topology.listening import bound
 
 BUSY_SECONDS_MAX: Final = 30.0
 """A lane that has work and commits nothing for so long is not ready; the watchdog ends its process after twice that."""
@@ -74,7 +73,7 @@ def metrics_text(worker: Worker) -> bytes:
 @asynccontextmanager
 async def health_server(worker: Worker, host: str, port: int) -> AsyncIterator[str]:
     """Serve while the context lasts; gives the address. Raises `HubError` when the port is taken."""
-    listening = _bound(host, port)
+    listening = bound(host, port, "choose another worker_port, or 0 for a free one")
     server = uvicorn.Server(uvicorn.Config(_app(worker), log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
     web = asyncio.create_task(server._serve([listening]))  # noqa: SLF001  # serve() would take the signals away
     while not server.started and not web.done():
@@ -106,15 +105,3 @@ def _app(worker: Worker) -> FastAPI:
         return Response(metrics_text(worker), media_type="text/plain; version=0.0.4")
 
     return app
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind((host, port))
-    except OSError:
-        taken.close()
-        msg = f"port {port} on {host} is taken: choose another worker_port, or 0 for a free one"
-        raise HubError(msg) from None
-    return taken

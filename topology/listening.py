@@ -1,0 +1,20 @@
+"""A TCP socket taken before anything else starts, so that a busy port is a sentence."""
+
+from __future__ import annotations
+
+import socket
+
+from topology.errors import HubError
+
+
+def bound(host: str, port: int, advice: str) -> socket.socket:
+    """A socket on the port; 0 takes a free one. Raises `HubError` with the `advice` when it is taken."""
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except OSError:
+        taken.close()
+        msg = f"port {port} on {host} is taken: {advice}"
+        raise HubError(msg) from None
+    return taken
