@@ -26,9 +26,7 @@ STARTED_POLL_SECONDS: Final = 0.01
 
 def run_edge(folder: Path, hub: str, *, host: str, port: int, bytes_max: int, say: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT. Raises `HubError` for a folder in use, a damaged spool or a port that is taken."""
-    if urlsplit(hub).scheme not in ("http", "https") or not urlsplit(hub).netloc:
-        msg = f"--hub {hub} is no address of a hub: give one like http://hub.example:8080"
-        raise HubError(msg)
+    check_hub(hub)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
@@ -43,6 +41,20 @@ def run_edge(folder: Path, hub: str, *, host: str, port: int, bytes_max: int, sa
             raise HubError(msg) from None
         listening = bound(host, port, "choose another with --port")
         asyncio.run(_serve(spool, hub, folder.resolve().name, listening, say))
+
+
+def check_hub(hub: str) -> None:
+    """Raise `HubError` for what is no address of a hub: http or https, a host, maybe a port and a path, nothing else."""
+    try:
+        parts = urlsplit(hub)
+        is_text = hub.isascii() and hub.isprintable() and " " not in hub
+        is_address = is_text and parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_plain = not (parts.query or parts.fragment or parts.username or parts.password) and parts.port != 0
+    except ValueError:
+        is_address = is_plain = False
+    if not (is_address and is_plain):
+        msg = "--hub must be the address of a hub, like http://hub.example:8080, without name, password, query or fragment"
+        raise HubError(msg)
 
 
 async def _serve(spool: Spool, hub: str, name: str, listening: socket.socket, say: Callable[[str], None]) -> None:

@@ -80,6 +80,7 @@ def edge_app(spool: Spool, forwarder: Forwarder, clock: Callable[[], datetime]) 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(forwarder.run())
+        task.add_done_callback(forwarder.ended)
         yield
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -38,6 +38,11 @@ class Forwarder:
         self._client = client
         self._more = asyncio.Event()
 
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """The task that hands over came to an end: if nobody ended it, health has to say so."""
+        if not task.cancelled() and task.exception() is not None:
+            self.error = f"handing over ended ({type(task.exception()).__name__}): restart, nothing that was kept is lost"
+
     def wake(self) -> None:
         """Something was kept."""
         self._more.set()
