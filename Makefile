@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 10000
+LOT_SEEDS := $(if $(filter command line environment,$(origin SEEDS)),$(SEEDS),200)
+HISTORIES ?= 10000
 FAULTS ?= 20
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-kafka simulate crash chaos fuzz edge lock clean
+.PHONY: help setup run test check bench bench-kafka simulate crash chaos fuzz differential edge lots lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -50,8 +52,14 @@ chaos: setup  ## faults of every kind on three real brokers: make chaos FAULTS=1
 fuzz: setup  ## a million mutated HL7 v2 messages over all cores
 	$(BIN)/python -m tests.fuzz
 
+differential: setup  ## random histories against the plain ledger: make differential HISTORIES=10000
+	WARDSTOCK_DIFFERENTIAL_HISTORIES=$(HISTORIES) $(BIN)/python -m pytest -q tests/unit/ledger/test_differential.py
+
 edge: setup  ## an outage of three hours: 50,000 transactions through wardstock edge, killed, without room, freed
 	WARDSTOCK_EDGE_EVENTS=50000 $(BIN)/python -m pytest -q tests/simulation/test_edge.py
+
+lots: setup  ## probabilities of unknown lots against the truth, kept a seed in lots.jsonl: make lots SEEDS=200
+	$(BIN)/python -m tests.simulation.lots --seeds $(LOT_SEEDS)
 
 lock: setup  ## resolve the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

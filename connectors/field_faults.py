@@ -21,6 +21,7 @@ _WANTED: Final = (
     ("finite", "a number"),
     ("is_instance", "a number"),
     ("datetime", "a date and time that exists"),
+    ("timezone_aware", "a date and time with its UTC offset"),
     ("timezone", "a date and time that exists"),
     ("date", "a date that exists"),
     ("bool", "true or false"),
@@ -44,6 +45,9 @@ def sentence(detail: ErrorDetails) -> tuple[str, str]:
         "less_than_equal": "is more than {le}",
         "greater_than": "is not more than {gt}",
         "less_than": "is not less than {lt}",
+        "decimal_max_digits": "has more than {max_digits} digits",
+        "decimal_max_places": "has more than {decimal_places} decimals",
+        "decimal_whole_digits": "has more than {whole_digits} digits before the point",
     }
     if kind in limits:
         return name, f"{value} {limits[kind].format(**context)}"

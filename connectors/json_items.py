@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ValidationError
 
 from connectors.field_faults import json_type, quoted, sentence
+from connectors.json_text import HALF_CHARACTER, is_text
 from schemas.codec import Codec
 from schemas.events import QUANTITY_MAX
 from schemas.mapping import Mapped, NoEffect, Refused, SiteFacts
@@ -52,7 +53,7 @@ def map_items(body: bytes, items_max: int, noun: str, map_one: Callable[[dict[st
     """
     try:
         value = _JSON.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, InvalidOperation) as error:
         return [Refused(code="not_json", reason=f"The body is not JSON that can be read ({_json_problem(error)}).")]
     if isinstance(value, list):
         if not value:
@@ -72,13 +73,19 @@ def _guarded(item: object, index: int, noun: str, map_one: Callable[[dict[str, A
         return map_one(item, index)
     except Fault as fault:
         return Refused(code=fault.code, reason=fault.reason)
+    except RecursionError:
+        return Refused(code="too_deep", reason=f"The {noun} is nested too deeply; nothing in one is nested.")
 
 
 def validated(codec: Codec[T], item: dict[str, Any], *, instants: tuple[str, ...], dates: tuple[str, ...] = ()) -> T:
-    """Validate one item. Raises `Fault("invalid_fields")` that names every wrong field.
+    """Validate one item. Raises `Fault("invalid_fields")` that names every wrong field, `Fault("bad_text")` for half characters.
 
-    `instants` and `dates` must be ISO 8601 text: a bare number would silently be read as seconds since 1970.
+    All items of our own JSON schemas and all rows of reports pass here, so this is where their texts are checked. `instants` and
+    `dates` must be ISO 8601 text: a bare number would silently be read as seconds since 1970.
     """
+    if not is_text(item):
+        bad = [name if is_text(name) else quoted(name) for name, value in item.items() if not is_text({name: value})]
+        raise Fault("bad_text", _joined([f"{name}: holds {HALF_CHARACTER}" for name in bad]))
     faults = [
         f"{name}: {quoted(item[name], name)} is not {what}"
         for names, pattern, what in (
@@ -156,11 +163,13 @@ _JSON: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_cons
 """Made once: `json.loads` makes a new decoder for each body when it is told how to read numbers."""
 
 
-def _json_problem(error: ValueError | RecursionError) -> str:
+def _json_problem(error: ValueError | RecursionError | InvalidOperation) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno} column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start} is not {error.encoding.upper()}"
+    if isinstance(error, InvalidOperation):
+        return "a number in it has an exponent beyond all use"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 

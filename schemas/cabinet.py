@@ -14,6 +14,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from schemas.codec import Codec, inbound_contract
+from schemas.events import QUANTITY_MAX, Sequence
 
 TRANSACTIONS_MAX: Final = 1_000
 
@@ -42,18 +43,20 @@ class CabinetTransaction:
     occurred: datetime
     pocket: Annotated[str, Field(min_length=1, max_length=100, description="path below the cabinet, e.g. d3/p07")]
     product_code: Annotated[str, Field(min_length=1, max_length=100)]
-    quantity: Annotated[Decimal, Field(ge=0, le=10_000_000)]
+    quantity: Annotated[Decimal, Field(ge=0, le=QUANTITY_MAX)]
     unit: Annotated[str, Field(min_length=1, max_length=40)]
     code_system: Annotated[str, Field(description="local, ndc, gtin, hibc, rxnorm")] = "local"
-    device_sequence: Annotated[int, Field(ge=0)] = 0
+    device_sequence: Sequence = 0
     facility: Annotated[str | None, Field(description="facility code of the site")] = None
     begin_count: Annotated[Decimal | None, Field(ge=0, description="in the pocket before, in `unit`")] = None
     begin_count_verified: Annotated[bool, Field(description="counted by a person (count-back)")] = False
     lot: Annotated[str | None, Field(max_length=50)] = None
     expiry: date | None = None
     serial: str | None = None
+    container: Annotated[str | None, Field(max_length=100, description="label of an opened container")] = None
     user: str | None = None
     witness: str | None = None
+    override: Annotated[bool, Field(description="taken before a pharmacist had verified the order")] = False
     patient_id: str | None = None
     patient_authority: str | None = None
     order_id: str | None = None

@@ -20,6 +20,7 @@ RXNORM: Final = "rxnorm"
 HIBC: Final = "hibc"
 LOCAL: Final = "local"
 SUPPLIER: Final = "supplier"
+SSCC: Final = "sscc"
 ITEM: Final = "item"
 PRODUCT: Final = "product"
 

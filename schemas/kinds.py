@@ -34,12 +34,28 @@ class EventKind(StrEnum):
     # Added later: the order of the vocabulary ranks events of one instant, and ranks stand in logs that are kept.
     ADJUST_IN = "adjust_in"  # a stock system says it holds more, and not where from
     ADJUST_OUT = "adjust_out"  # a stock system says it holds less, and not where to
+    TRANSFER_OUT = "transfer_out"  # sent to another site: on its way until that site has received it
+    TRANSFER_IN = "transfer_in"  # arrived from another site
+    TRANSFER_RECEIVED = "transfer_received"  # at the sender: the other site's notice says that it arrived there
+    TRANSFER_LOSS = "transfer_loss"  # at the sender: what was still on its way is given up, by a person's decision
+    RETURN_SUPPLIER = "return_supplier"  # sent back to the supplier
+    RETURN_DISTRIBUTOR = "return_distributor"  # sent to a reverse distributor
+    OPENING = "opening"  # the first count of a pocket, lot by lot: what is there when the hub begins to count
+    OPEN = "open"  # a container was opened: from here to TRANSFORM, each starts a beyond-use clock
+    PUNCTURE = "puncture"  # the stopper of a vial was punctured
+    THAW = "thaw"  # a frozen container began to thaw
+    OUT_OF_FRIDGE = "out_of_fridge"  # a refrigerated container came to room temperature
+    TRANSFORM = "transform"  # stock became other stock: compounded, repackaged, put into a kit or tray
 
 
 STOCK_KINDS = frozenset(EventKind) - {
     EventKind.ORDER, EventKind.SCHEDULE, EventKind.CENSUS, EventKind.NULL, EventKind.REQUEST,
 }  # fmt: skip
 """Kinds that may move stock. The others are accepted without movement."""
+
+
+OPENING_KINDS = frozenset({EventKind.OPEN, EventKind.PUNCTURE, EventKind.THAW, EventKind.OUT_OF_FRIDGE})
+"""Kinds that make a container a stock unit of its own, with a beyond-use instant."""
 
 
 class Feed(StrEnum):
@@ -54,6 +70,7 @@ class Feed(StrEnum):
     CENSUS = "census"
     ERP = "erp"
     SUPPLY = "supply"  # deliveries, supply requests and stock reports of other stock systems
+    PAPER = "paper"  # what was written on paper in a downtime: it stands in for the feed with authority, which was away
 
 
 class Outcome(StrEnum):
@@ -112,8 +129,10 @@ class CommandState(StrEnum):
 
     AWAITING_SUPPLIER = "awaiting_supplier"
     AWAITING_APPROVAL = "awaiting_approval"
+    AWAITING_DOCUMENT = "awaiting_document"  # controlled: may not be executed before its document (DEA 222, CSOS) is named
     ISSUED = "issued"
     ACKNOWLEDGED = "acknowledged"
+    IN_TRANSIT = "in_transit"
     REJECTED = "rejected"
     SATISFIED = "satisfied"
     CANCELLED = "cancelled"

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from schemas.codec import contract
 from schemas.events import Decision, OrderAnswer, StockEvent
+from schemas.notices import Notice
 from schemas.profile import Profile
 from schemas.raw import RawMessage, RawRef
 
@@ -33,13 +34,17 @@ class NoEffect:
 
 @contract
 class Refused:
-    """An item that can't be understood: quarantined whole, with a reason a person can act on."""
+    """An item that can't be understood: quarantined whole, with a reason a person can act on.
+
+    `event_key` is its identity where somebody will ask by it: the person who scanned.
+    """
 
     code: str
     reason: str
+    event_key: str | None = None
 
 
-Mapped = StockEvent | Decision | OrderAnswer | NoEffect | Refused
+Mapped = StockEvent | Notice | Decision | OrderAnswer | NoEffect | Refused
 
 
 class MappingContext(Protocol):

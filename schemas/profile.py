@@ -13,6 +13,7 @@ from pydantic import Field
 
 from schemas.codec import Codec, inbound_contract
 from schemas.kinds import EventKind, Feed
+from schemas.report import ReportMap
 
 HL7Path = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{2}(\[\d+\])?-\d+(\(\d+\))?(\.\d+(\.\d+)?)?$")]
 SegmentName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{2}$")]
@@ -139,6 +140,7 @@ class Profile:
     acknowledge: Acknowledge | None = None
     units: Annotated[dict[str, str] | None, Field(description="the sender's unit → the hub's")] = None
     messages: dict[MessageType, tuple[MessageMap, ...]] | None = None
+    report: Annotated[ReportMap | None, Field(description="how a report as delimited or fixed-width text is read")] = None
 
 
 PROFILE: Final = Codec(Profile)

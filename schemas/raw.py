@@ -14,7 +14,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from schemas.codec import Codec, contract
 
@@ -48,6 +48,11 @@ CABINET_JSON: Final = "application/vnd.wardstock.cabinet+json"
 SCAN_JSON: Final = "application/vnd.wardstock.scan+json"
 ERP_JSON: Final = "application/vnd.wardstock.erp-answer+json"
 DECISION_JSON: Final = "application/vnd.wardstock.decision+json"
+PAPER_JSON: Final = "application/vnd.wardstock.paper+json"
+OPENING_JSON: Final = "application/vnd.wardstock.opening+json"
+EPCIS_JSON: Final = "application/vnd.wardstock.epcis+json"
+REPORT: Final = "application/vnd.wardstock.report"
+"""A cabinet's transaction report, delimited or of fixed width: only where a feed says so, and read by the feed's profile."""
 UNKNOWN_TYPE: Final = "application/octet-stream"
 
 
@@ -100,6 +105,9 @@ def from_headers(headers: dict[str, str], body: bytes) -> RawMessage:
 # ---- capture files: recorded raw traffic, one message a line ------------------------------------------------------
 
 CAPTURE_LINE_BYTES_MAX: Final = 2 * BODY_BYTES_MAX
+YEAR_MIN: Final = 1970
+YEAR_MAX: Final = 2199
+"""Instants outside these years are a clock that was never set; near the ends of the calendar they have no time in UTC."""
 
 
 class CaptureError(ValueError):
@@ -130,8 +138,8 @@ def from_capture_line(data: bytes) -> RawMessage:
     """Read one capture line. Raises `CaptureError` with the reason."""
     try:
         line = json.loads(data)
-    except ValueError as error:
-        msg = f"not a JSON object: {error}"
+    except (ValueError, RecursionError) as error:
+        msg = f"not a JSON object: {'nested too deeply' if isinstance(error, RecursionError) else error}"
         raise CaptureError(msg) from None
     if not isinstance(line, dict):
         msg = "not a JSON object"
@@ -149,13 +157,27 @@ def from_capture_line(data: bytes) -> RawMessage:
     line.setdefault("connector", "capture")
     try:
         message = RAW_MESSAGE.validate(line)
-    except ValueError as error:
-        msg = "; ".join(str(error).splitlines())
+    except ValidationError as error:
+        msg = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
         raise CaptureError(msg) from None
+    _check_captured(message)
+    return message
+
+
+def _check_captured(message: RawMessage) -> None:
+    """Raise `CaptureError` for what no connector would have written."""
     if message.received_at.tzinfo is None:
         msg = "received_at has no UTC offset"
         raise CaptureError(msg)
-    return message
+    if not YEAR_MIN <= message.received_at.year <= YEAR_MAX:
+        msg = f"received_at is not between {YEAR_MIN} and {YEAR_MAX}"
+        raise CaptureError(msg)
+    for name in _HEADER_FIELDS:
+        try:
+            (getattr(message, name) or "").encode()
+        except UnicodeEncodeError:
+            msg = f"{name} holds half a UTF-16 surrogate pair (\\ud800 to \\udfff): no character"
+            raise CaptureError(msg) from None
 
 
 def capture_lines(data: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:

@@ -18,7 +18,8 @@ from schemas.raw import RawRef
 class Movement:
     """One ledger entry: `quantity` base units (at least 1) from one account to another. Append-only.
 
-    An account is `stock:<location path>` or one of `supplier`, `patient`, `waste`, `variance`, `suspense`, `opening`.
+    An account is `stock:<location path>` or one of `supplier`, `patient`, `waste`, `variance`, `suspense`, `opening`, `transform`
+    (what is made into other stock, or opened).
     `corrects` names the count whose variance this entry moves, or the event a reversal takes back.
     """
 
@@ -43,6 +44,8 @@ class Movement:
     patient: str | None = None
     order_id: str | None = None
     raw: RawRef | None = None
+    device_sequence: Annotated[int | None, Field(description="the device's own order of its events")] = None
+    unit_cost: Annotated[Decimal | None, Field(description="of one base unit, as an opening count stated it")] = None
 
 
 @contract
@@ -58,8 +61,9 @@ class Balance:
     unit: str
     status: BalanceStatus
     as_of: datetime
-    expiry: date | None = None
+    expiry: Annotated[date | None, Field(description="the manufacturer's date")] = None
     container: str | None = None
+    beyond_use: Annotated[datetime | None, Field(description="from then on it may not be used, whatever the expiry")] = None
 
 
 @contract
@@ -81,27 +85,32 @@ class Position:
     urgency: Urgency | None = None
     daily_demand: Annotated[Decimal | None, Field(description="forecast base units a day")] = None
     days_to_stock_out: Decimal | None = None
+    shadow: Annotated[bool, Field(description="the site was not live: to be seen, not to be acted upon")] = False
+    allocated: Annotated[int, Field(ge=0, description="set aside for open commands; not in `usable`")] = 0
 
 
 @contract
 class SuggestedLot:
-    """A lot to take, first expiring first."""
+    """A lot to take, first expiring first. While the command is open, so much of it is allocated to the command."""
 
     location: str
     product: str
     lot: str
     quantity: int
     expiry: date | None = None
+    container: str | None = None
+    beyond_use: datetime | None = None
 
 
 @contract
 class Approval:
-    """Who decided on a command."""
+    """Who decided on a command or a case."""
 
     actor: str
     action: str
     at: datetime
     reason: str | None = None
+    document: str | None = None
 
 
 @contract
@@ -133,6 +142,7 @@ class Command:
     approval_role: str | None = None
     document: str | None = None
     reason: str | None = None
+    shadow: Annotated[bool, Field(description="the site was not live: to be seen, not to be acted upon")] = False
 
 
 @contract
@@ -148,6 +158,7 @@ class Alert:
     item: str | None = None
     product: str | None = None
     lot: str | None = None
+    shadow: Annotated[bool, Field(description="the site was not live: to be seen, not to be acted upon")] = False
 
 
 @contract
@@ -167,6 +178,23 @@ class Case:
     raw: RawRef | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     closed_by: str | None = None
+    decisions: tuple[Approval, ...] = ()
+    shadow: Annotated[bool, Field(description="the site was not live: to be seen, not to be acted upon")] = False
+
+
+@contract
+class RecallReading:
+    """That a site has read what a recall notice says, and acts on it. One record for each change of what it says.
+
+    `content` is a digest of the notice: the site is pending while it is not that of the notice as it was loaded last.
+    """
+
+    site: str
+    notice: str
+    revision: Annotated[int, Field(ge=1, description="of the notice, when the site first read it in these words")]
+    content: str
+    in_force: Annotated[bool, Field(description="false: the notice is released")]
+    at: Annotated[datetime | None, Field(description="the site's clock; none before its first tick")] = None
 
 
 @contract
@@ -197,7 +225,10 @@ class Hold:
 
 @contract
 class Quarantined:
-    """A message (or one item of it) that can't be understood, whole, with the reason."""
+    """A message (or one item of it) that can't be understood, whole, with the reason.
+
+    The body of a large message stands in the record of the first of its refused items alone; it is empty in the others.
+    """
 
     raw: RawRef
     source: str
@@ -217,6 +248,7 @@ POSITION: Final = Codec(Position)
 COMMAND: Final = Codec(Command)
 ALERT: Final = Codec(Alert)
 CASE: Final = Codec(Case)
+RECALL_READING: Final = Codec(RecallReading)
 KPI: Final = Codec(Kpi)
 HOLD: Final = Codec(Hold)
 QUARANTINED: Final = Codec(Quarantined)

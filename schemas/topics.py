@@ -15,9 +15,11 @@ MOVEMENTS: Final = "stock.movements"
 BALANCES: Final = "stock.balances"
 POSITIONS: Final = "stock.positions"
 COMMANDS: Final = "replenishment.commands"
+SHADOW_COMMANDS: Final = "shadow.commands"
 ALERTS: Final = "alerts"
 CASES: Final = "cases"
 KPIS: Final = "kpis"
+RECALLS: Final = "recalls"
 OUTCOMES: Final = "outcomes"
 QUARANTINE: Final = "quarantine"
 HOLDS: Final = "holds"
@@ -45,9 +47,11 @@ TOPICS: Final[dict[str, Topic]] = {
         Topic(name=BALANCES, partitions=PARTITIONS, cleanup="compact", value=records.BALANCE),
         Topic(name=POSITIONS, partitions=PARTITIONS, cleanup="compact", value=records.POSITION),
         Topic(name=COMMANDS, partitions=PARTITIONS, cleanup="compact", value=records.COMMAND),
+        Topic(name=SHADOW_COMMANDS, partitions=PARTITIONS, cleanup="compact", value=records.COMMAND),
         Topic(name=ALERTS, partitions=PARTITIONS, cleanup="delete", value=records.ALERT),
         Topic(name=CASES, partitions=PARTITIONS, cleanup="compact", value=records.CASE),
         Topic(name=KPIS, partitions=PARTITIONS, cleanup="compact", value=records.KPI),
+        Topic(name=RECALLS, partitions=PARTITIONS, cleanup="compact", value=records.RECALL_READING),
         Topic(name=OUTCOMES, partitions=PARTITIONS, cleanup="compact", value=events.ITEM_OUTCOME),
         Topic(name=QUARANTINE, partitions=PARTITIONS, cleanup="keep", value=records.QUARANTINED),
         Topic(name=HOLDS, partitions=PARTITIONS, cleanup="compact", value=records.HOLD),

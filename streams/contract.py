@@ -23,7 +23,7 @@ from schemas.log import LogRecord, Output
 from schemas.raw import RawRef
 from schemas.records import Case, Quarantined
 from schemas.topics import CASES, OUTCOMES, QUARANTINE
-from streams.state import State, TableSpec
+from streams.state import Change, State, TableSpec
 from streams.times import from_us
 
 BATCH_EVENTS_MAX: Final = 2_000
@@ -63,11 +63,17 @@ class HandlerFault(msgspec.Struct, frozen=True):
 
 
 def fold(
-    processor: Processor, records: Iterable[LogRecord], state: State, refuse: Callable[[Output], None] | None = None
+    processor: Processor,
+    records: Iterable[LogRecord],
+    state: State,
+    refuse: Callable[[Output], None] | None = None,
+    inspect: Callable[[Change], None] | None = None,
 ) -> tuple[list[tuple[LogRecord, list[Output]]], list[HandlerFault]]:
     """Fold records in order; a raising event becomes quarantine + case, the others go on.
 
     `refuse` looks at every output and raises for one that the runtime can't carry: its event is taken back as a raising one is.
+    `inspect` does the same for every write of an event, encoded. Encoding each write, not only the last of a key in a batch,
+    is slow: it is for a batch whose writes could not be encoded or carried, after `State.discard`, to find the event at fault.
     """
     folded: list[tuple[LogRecord, list[Output]]] = []
     faults: list[HandlerFault] = []
@@ -79,6 +85,9 @@ def fold(
             if refuse is not None:
                 for output in outputs:
                     refuse(output)
+            if inspect is not None:
+                for change in state.event_changes():
+                    inspect(change)
         except Exception as error:  # noqa: BLE001  # the stated rule: one bad event must not stop a site
             state.rollback_event()
             processor.forget()
@@ -132,6 +141,7 @@ def _fault_outputs(record: LogRecord, fault: HandlerFault) -> list[Output]:
         outcome = ItemOutcome(
             source=source, raw=raw, items=int(headers.get("items", "1")), outcome=Outcome.QUARANTINED, code="handler_fault",
             reason=reason, at=at, site=site or None, was=Outcome(headers["was"]) if "was" in headers else None,
+            event_key=str(fields["event_key"]) if fields.get("feed") == "scan" and "event_key" in fields else None,
         )  # fmt: skip
         outputs.append(Output(OUTCOMES, key, encode(outcome), "ItemOutcome", partition=raw.partition, subject=site))
     return outputs

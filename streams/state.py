@@ -18,8 +18,9 @@ from schemas.keys import Key, decode_key, encode_key, prefix_end
 
 V = TypeVar("V")
 
-CACHE_ENTRIES_MAX: Final = 20_000
-"""Decoded values a table keeps between batches; beyond it the cache is dropped and filled again on demand."""
+CACHE_ENTRIES_MAX: Final = 50_000
+"""Decoded values of a generation of a table's cache. A batch that ends beyond it begins a new one; what is not asked for while
+that fills is forgotten. With 200,000 balances 20,000 take 95 MB less and a twentieth more time."""
 
 Change = tuple[str, bytes, bytes | None]
 """Table name, encoded key, encoded value (None: deleted)."""
@@ -56,7 +57,9 @@ _ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")
 class Table(Generic[V]):
     """One table. Keys are tuples of strings and integers; `scan` follows their order."""
 
-    __slots__ = ("_backend", "_cache", "_decoder", "_dirty", "_dirty_keys", "_fresh", "_keys", "_undo", "name")
+    __slots__ = (
+        "_backend", "_before", "_cache", "_decoder", "_dirty", "_dirty_keys", "_encoded", "_fresh", "_keys", "_undo", "name",
+    )  # fmt: skip
 
     def __init__(self, spec: TableSpec, backend: Backend, undo: list[tuple[Table[Any], Key, Any]]) -> None:
         """`undo` is the state's shared undo log."""
@@ -64,6 +67,8 @@ class Table(Generic[V]):
         self._backend = backend
         self._decoder = msgspec.msgpack.Decoder(spec.type)
         self._cache: dict[Key, V | None] = {}
+        self._before: dict[Key, V | None] = {}  # the generation before, of keys that are not in the cache
+        self._encoded: dict[Key, bytes] = {}  # of keys that were looked up in this batch: most are written next
         self._dirty: dict[Key, bytes] = {}
         self._keys: dict[bytes, Key] = {}
         self._dirty_keys: list[bytes] = []
@@ -75,7 +80,11 @@ class Table(Generic[V]):
         value = self._cache.get(key, _MISSING)
         if value is not _MISSING:
             return value  # type: ignore[return-value]  # the sentinel is gone here
-        encoded = encode_key(key)
+        value = self._before.pop(key, _MISSING)
+        if value is not _MISSING:
+            self._cache[key] = value  # type: ignore[assignment]
+            return value  # type: ignore[return-value]
+        encoded = self._encoded[key] = encode_key(key)
         try:
             data = self._backend.get(encoded)
             decoded = None if data is None else self._decoder.decode(data)
@@ -97,7 +106,8 @@ class Table(Generic[V]):
             self._undo.append((self, key, self._cache[key]))
         else:
             self._undo.append((self, key, _MISSING))
-            self._dirty[key] = encode_key(key)
+            self._dirty[key] = self._encoded.pop(key, b"") or encode_key(key)
+            self._before.pop(key, None)
             self._fresh.append(key)
         self._cache[key] = value
 
@@ -176,9 +186,19 @@ class Table(Generic[V]):
 
     def changes(self) -> Iterator[Change]:
         """Buffered writes in key order."""
-        for key, encoded in sorted(self._dirty.items(), key=itemgetter(1)):
-            value = self._cache[key]
-            yield self.name, encoded, None if value is None else _ENCODER.encode(value)
+        for key, _ in sorted(self._dirty.items(), key=itemgetter(1)):
+            yield self.change(key)
+
+    def change(self, key: Key) -> Change:
+        """The buffered write of a key."""
+        value = self._cache[key]
+        return self.name, self._dirty[key], None if value is None else _ENCODER.encode(value)
+
+    def discard(self) -> None:
+        """Drop the buffered writes: the table is as it was committed."""
+        self._cache.clear()
+        self._before.clear()
+        self.clean()
 
     def clean(self) -> None:
         """The buffered writes are durable now."""
@@ -186,8 +206,10 @@ class Table(Generic[V]):
         self._keys.clear()
         self._dirty_keys.clear()
         self._fresh.clear()
+        self._encoded.clear()
         if len(self._cache) > CACHE_ENTRIES_MAX:
-            self._cache.clear()
+            self._before = self._cache
+            self._cache = {}
 
 
 class State:
@@ -221,6 +243,17 @@ class State:
     def rollback_event(self) -> None:
         """Take back every write since `begin_event`."""
         self.rollback_to(0)
+
+    def event_changes(self) -> Iterator[Change]:
+        """What the current event wrote, encoded. Raises for a value that can't be."""
+        for table, key in dict.fromkeys((table, key) for table, key, _ in self._undo):
+            yield table.change(key)
+
+    def discard(self) -> None:
+        """Drop all buffered writes: the tables are as they were committed."""
+        self._undo.clear()
+        for table in self._tables.values():
+            table.discard()
 
     def changes(self) -> list[Change]:
         """All buffered writes, by table name and key: the same events give the same bytes."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 MINUTE_US: Final = 60_000_000
+HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 86_400_000_000
 
 

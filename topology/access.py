@@ -17,9 +17,10 @@ import httpx
 from topology.errors import HubUnreachableError, InputRefusedError
 from topology.folder import running_hub
 from topology.local import LocalHub
+from topology.master.desk import refuse_governed
 from topology.query import run_query
 from topology.reference_files import ReferenceRecord
-from topology.reference_known import known_ids
+from topology.reference_known import known_ids, records_of
 
 TIMEOUT_SECONDS: Final = 60.0
 
@@ -32,6 +33,9 @@ class Access(Protocol):
 
     def known(self) -> dict[str, list[str]]:
         """Ids of the reference records the hub holds, by kind."""
+
+    def held(self, *kinds: str) -> list[ReferenceRecord]:
+        """The reference records of some kinds that the hub holds."""
 
     def load_reference(self, records: Sequence[ReferenceRecord]) -> int:
         """Load records; returns when every partition has them."""
@@ -55,8 +59,15 @@ class FolderAccess:
         self.hub.project()
         return known_ids(self.hub.views)
 
+    def held(self, *kinds: str) -> list[ReferenceRecord]:
+        """The reference records of some kinds that the hub holds."""
+        self.hub.project()
+        return [record for kind in kinds for record in records_of(kind, self.hub.views.reference(kind))]
+
     def load_reference(self, records: Sequence[ReferenceRecord]) -> int:
-        """Load records."""
+        """Load records. Raises `InputRefusedError` when they would change a governed item master."""
+        self.hub.project()
+        refuse_governed(self.hub.views, records)
         return self.hub.load_reference(records)
 
 
@@ -71,27 +82,32 @@ class ApiAccess:
     def query(self, view: str, **filters: str | int | None) -> list[dict[str, Any]]:
         """Rows of a named view."""
         given = {name: value for name, value in filters.items() if value is not None}
-        rows: list[dict[str, Any]] = self._call("GET", f"/api/v1/view/{view}", params=given)
+        rows: list[dict[str, Any]] = self.call("GET", f"/api/v1/view/{view}", params=given)
         return rows
 
     def known(self) -> dict[str, list[str]]:
         """Ids of the reference records the hub holds, by kind."""
-        known: dict[str, list[str]] = self._call("GET", "/api/v1/reference")
+        known: dict[str, list[str]] = self.call("GET", "/api/v1/reference")
         return known
+
+    def held(self, *kinds: str) -> list[ReferenceRecord]:
+        """The reference records of some kinds that the hub holds."""
+        return [record for kind in kinds for record in records_of(kind, self.call("GET", f"/api/v1/reference/{kind}"))]
 
     def load_reference(self, records: Sequence[ReferenceRecord]) -> int:
         """Load records; the hub answers when every partition has them."""
         from schemas.codec import encode  # noqa: PLC0415  # only here
 
         body = [{"kind": kind, "id": id_, "record": json.loads(encode(record))} for kind, id_, record in records]
-        return int(self._call("POST", "/api/v1/reference", content=json.dumps(body).encode())["loaded"])
+        return int(self.call("POST", "/api/v1/reference", content=json.dumps(body).encode())["loaded"])
 
     def ingest(self, lines: Sequence[bytes]) -> list[list[dict[str, Any]]]:
         """Hand captured messages over and wait for their outcomes: per message, its items' lines."""
-        answered: list[list[dict[str, Any]]] = self._call("POST", "/api/v1/ingest", content=b"\n".join(lines))
+        answered: list[list[dict[str, Any]]] = self.call("POST", "/api/v1/ingest", content=b"\n".join(lines))
         return answered
 
-    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """What the local API answers. Raises `HubUnreachableError`, and `InputRefusedError` with its reason."""
         try:
             answer = self._client.request(method, path, **arguments)
         except httpx.HTTPError as error:

@@ -7,26 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import time
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from connectors.contract import PublishError
 from schemas.log import Headers
 from schemas.raw import CaptureError, RawMessage, from_capture_line
-from schemas.reference import REFERENCE_KINDS
+from schemas.reference import DESK_KINDS, REFERENCE_KINDS
 from schemas.topics import TOPICS
+from topology.api_bodies import checked_record, not_stored, read_body, read_json
+from topology.downtime.api import downtime_api
+from topology.downtime.keeper import Ages
 from topology.embedded.engine import Engine
 from topology.embedded.log import position_key, read_number
 from topology.errors import InputRefusedError
+from topology.golive.api import golive_api
 from topology.live import LiveHub
+from topology.master.api import master_api
+from topology.master.desk import MasterDesk, refuse_governed
 from topology.metrics import metrics_text
 from topology.outcomes import OutcomeReader, line
 from topology.query import run_query
+from topology.reference_files.checks import broken_rules
+from topology.reference_files.model import ReferenceRecord
 from topology.reference_known import known_ids
 from topology.running import RunningHub
 
@@ -38,62 +45,95 @@ BEAT_SECONDS_MAX: Final = 30.0
 BACKLOG_READY_MAX: Final = 50_000
 LOG_PAGE_RECORDS_MAX: Final = 5_000
 LOG_PAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+OFFSET_MAX: Final = 2**63 - 1
+"""Largest offset that can be asked for."""
+Offset = Annotated[int, Query(ge=0, le=OFFSET_MAX)]
+LOADED_KINDS: Final = tuple(kind for kind in REFERENCE_KINDS if kind not in DESK_KINDS)
+"""Kinds of records that are loaded. What a desk decides is written by that desk alone."""
 _CHECKED: Final = ("normalise", "site")
 """Processors whose input positions `wardstock verify` asks for."""
 
 
-def local_api(live: RunningHub, token: str) -> APIRouter:
-    """The router."""
+def local_api(live: RunningHub, token: str, desk: MasterDesk, packs: Ages | None = None) -> APIRouter:
+    """The router. `desk` is where changes of the item master are decided, `packs` says how old downtime packs are."""
     router = APIRouter()
 
-    def authorised(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "this needs the token from the hub's folder (hub.json)")
+    expected = f"Bearer {token}".encode()
+
+    async def authorised(request: Request) -> None:
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), expected):
+            raise HTTPException(401, "this needs the token from the hub's folder (hub.json)", {"WWW-Authenticate": "Bearer"})
 
     guarded = [Depends(authorised)]
     router.add_api_route("/api/v1/view/{view}", _view(live), methods=["GET"], dependencies=guarded)
     router.add_api_route("/api/v1/reference", _known(live), methods=["GET"], dependencies=guarded)
+    router.add_api_route("/api/v1/reference/{kind}", _held(live), methods=["GET"], dependencies=guarded)
     router.add_api_route("/api/v1/reference", _load(live), methods=["POST"], dependencies=guarded)
     router.add_api_route("/api/v1/ingest", _ingest(live), methods=["POST"], dependencies=guarded)
     router.add_api_route("/api/v1/log", _log_cut(live), methods=["GET"], dependencies=guarded)
     router.add_api_route("/api/v1/log/{topic}/{partition}", _log_page(live), methods=["GET"], dependencies=guarded)
-    _add_health(router, live)
+    router.include_router(master_api(live, desk, guarded))
+    router.include_router(downtime_api(live, guarded))
+    router.include_router(golive_api(live, guarded))
+    _add_health(router, live, packs)
     return router
 
 
-def _add_health(router: APIRouter, live: RunningHub) -> None:
-    @router.get("/ping")
+def _add_health(router: APIRouter, live: RunningHub, packs: Ages | None) -> None:
+    @router.api_route("/ping", methods=["GET", "HEAD"])
     async def ping() -> Response:
         """Alive: the engine's loop beats."""
         alive = time.monotonic() - live.last_beat < BEAT_SECONDS_MAX
         return JSONResponse({"alive": alive}, 200 if alive else 503)
 
-    @router.get("/ready")
+    @router.api_route("/ready", methods=["GET", "HEAD"])
     async def ready() -> Response:
-        """Ready: it can store, and is not far behind."""
+        """Ready: it can store, shows what it stored, and is not far behind."""
         backlog = live.backlog()
-        fine = live.failing is None and backlog < BACKLOG_READY_MAX
-        return JSONResponse({"ready": fine, "backlog": backlog, "failing": live.failing}, 200 if fine else 503)
+        failing = live.failing or live.not_taking or live.not_projecting
+        fine = failing is None and backlog < BACKLOG_READY_MAX
+        told: dict[str, Any] = {"ready": fine, "backlog": backlog, "failing": failing}
+        if packs is not None:
+            told["downtime_pack_age_seconds"] = await asyncio.to_thread(packs)
+        return JSONResponse(told, 200 if fine else 503)
 
-    @router.get("/metrics")
+    @router.api_route("/metrics", methods=["GET", "HEAD"])
     async def metrics() -> Response:
         """Prometheus metrics."""
-        text = await asyncio.to_thread(metrics_text, live)
+        text = await asyncio.to_thread(metrics_text, live, packs)
         return Response(text, media_type="text/plain; version=0.0.4")
 
 
 def _view(live: RunningHub) -> Any:
-    async def view(view: str, request: Request) -> list[dict[str, Any]]:
+    async def view(view: str, request: Request) -> Response:
         """Rows of a named view, up to what was durable when asked; the query parameters are its filters."""
-        asked = time.monotonic()
-        while live.behind(asked) and time.monotonic() < asked + FRESH_SECONDS:
-            await asyncio.sleep(POLL_SECONDS)
+        filters = _filters(request)
+        await _fresh(live)
         try:
-            return await asyncio.to_thread(run_query, live.views, view, dict(request.query_params))
-        except (InputRefusedError, ValueError) as error:
+            rows = await asyncio.to_thread(lambda: msgspec.json.encode(run_query(live.views, view, filters)))
+        except InputRefusedError as error:
             raise HTTPException(400, str(error)) from None
+        return Response(rows, media_type="application/json")
 
     return view
+
+
+def _filters(request: Request) -> dict[str, str | int | None]:
+    """The query's parameters. One that is given twice would be answered for one of its values alone."""
+    given: dict[str, str | int | None] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise HTTPException(400, f"{name} is given more than once")
+        given[name] = value
+    return given
+
+
+async def _fresh(live: RunningHub) -> None:
+    """Wait until the tables have all that is durable now, but not for ever."""
+    asked = time.monotonic()
+    while live.behind(asked) and time.monotonic() < asked + FRESH_SECONDS:
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def _known(live: RunningHub) -> Any:
@@ -104,29 +144,58 @@ def _known(live: RunningHub) -> Any:
     return known
 
 
+def _held(live: RunningHub) -> Any:
+    async def held(kind: str) -> list[dict[str, Any]]:
+        """The records of a kind that are in force."""
+        if kind not in REFERENCE_KINDS:
+            raise HTTPException(404, f"there is no kind {kind!r}; there are {', '.join(REFERENCE_KINDS)}")
+        await _fresh(live)
+        return await asyncio.to_thread(live.views.reference, kind)
+
+    return held
+
+
 def _load(live: RunningHub) -> Any:
     async def load(request: Request) -> dict[str, int]:
         """Load reference records, all or nothing; answers when every partition has them."""
+        records = await asyncio.to_thread(_records, await read_json(request))
+        await _fresh(live)
         try:
-            records = [
-                (row["kind"], row["id"], REFERENCE_KINDS[row["kind"]].codec.validate(row["record"]))
-                for row in json.loads(await request.body())
-            ]
-        except (ValueError, KeyError, TypeError) as error:
-            raise HTTPException(400, f"the records can't be used: {type(error).__name__}") from None
-        try:
+            await asyncio.to_thread(refuse_governed, live.views, records)
             return {"loaded": await asyncio.to_thread(live.load_reference, records)}
+        except InputRefusedError as error:
+            raise HTTPException(400, str(error)) from None
         except PublishError as error:
-            raise HTTPException(503, str(error)) from None
+            raise not_stored(error) from None
 
     return load
+
+
+def _records(rows: object) -> list[ReferenceRecord]:
+    """The records of a load. Raises `HTTPException` 400 with the first that can't be used."""
+    if not isinstance(rows, list):
+        raise HTTPException(400, "the body must be a list of records: {kind, id, record}")
+    return [_record(row, number) for number, row in enumerate(rows, start=1)]
+
+
+def _record(row: object, number: int) -> ReferenceRecord:
+    if not isinstance(row, dict) or not row.keys() >= {"kind", "id", "record"}:
+        raise HTTPException(400, f"record {number} must be an object with kind, id and record")
+    kind, id_ = row["kind"], row["id"]
+    if kind not in LOADED_KINDS:
+        raise HTTPException(400, f"record {number}: there is no kind {kind!r} to load; there are {', '.join(LOADED_KINDS)}")
+    what = f"record {number}, {kind} {id_}"
+    record = checked_record(REFERENCE_KINDS[kind], id_, row["record"], what)
+    for field, reason in broken_rules(kind, record):
+        raise HTTPException(400, f"{what}: {field} {reason}")
+    return kind, id_, record
 
 
 def _ingest(live: RunningHub) -> Any:
     async def ingest(request: Request) -> list[list[dict[str, Any]]]:
         """Capture lines in, their items' outcomes out, once every item has ended."""
         try:
-            messages = [from_capture_line(data) for data in (await request.body()).split(b"\n") if data.strip()]
+            messages = [from_capture_line(data) for data in (await read_body(request)).split(b"\n") if data.strip()]
         except CaptureError as error:
             raise HTTPException(400, str(error)) from None
         reader = OutcomeReader(live.outcomes())
@@ -144,7 +213,7 @@ async def _ended(live: RunningHub, messages: list[RawMessage], reader: OutcomeRe
         futures = [asyncio.wrap_future(live.submit(message)) for message in messages]
         places = await asyncio.gather(*futures)
     except PublishError as error:
-        raise HTTPException(503, str(error)) from None
+        raise not_stored(error) from None
     deadline = time.monotonic() + INGEST_WAIT_SECONDS
     while not all(reader.complete(place) for place in places):
         if time.monotonic() > deadline:
@@ -176,16 +245,14 @@ def _log_cut(live: RunningHub) -> Any:
         try:
             taken: dict[str, dict[str, list[int]]] = await asyncio.to_thread(lambda: hub.call(cut).result())
         except PublishError as error:
-            raise HTTPException(503, str(error)) from None
+            raise not_stored(error) from None
         return taken
 
     return log_cut
 
 
 def _log_page(live: RunningHub) -> Any:
-    async def log_page(
-        topic: str, partition: int, start: Annotated[int, Query(ge=0)], end: Annotated[int, Query(ge=0)]
-    ) -> Response:
+    async def log_page(topic: str, partition: int, start: Offset, end: Offset) -> Response:
         """Durable records with start ≤ offset < end, at most a page of them, as MessagePack: the next offset, and the records."""
         hub = _embedded(live)
         if topic not in TOPICS or not 0 <= partition < TOPICS[topic].partitions:

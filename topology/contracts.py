@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas import cabinet, erp, events, records, scan
+from schemas import cabinet, erp, events, notices, paper, preparation, records, scan, transfers
 from schemas.codec import Codec
 from schemas.reference import REFERENCE_KINDS
 
 _ALL: Final[tuple[Codec[Any], ...]] = (
     events.STOCK_EVENT, events.TICK, events.WATERMARK, events.REFERENCE_CHANGE, events.DECISION, events.ORDER_ANSWER,
-    events.PROPOSAL, events.ITEM_OUTCOME, records.MOVEMENT, records.BALANCE, records.POSITION, records.COMMAND, records.ALERT,
-    records.CASE, records.KPI, records.HOLD, records.QUARANTINED, cabinet.CABINET_TRANSACTION, scan.SCAN_EVENT,
+    events.PROPOSAL, notices.NOTICE, transfers.TRANSFER_NOTICE, events.ITEM_OUTCOME,
+    records.MOVEMENT, records.BALANCE, records.POSITION, records.COMMAND, records.ALERT,
+    records.CASE, records.RECALL_READING, records.KPI, records.HOLD, records.QUARANTINED,
+    cabinet.CABINET_TRANSACTION, scan.SCAN_EVENT, preparation.TRANSFORM_SCAN, preparation.UNDO_SCAN, paper.PAPER_ENTRY,
     erp.ERP_ANSWER, erp.PERSON_DECISION, *(kind.codec for kind in REFERENCE_KINDS.values()),
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ HubError
 ├── FolderRefusedError   a data folder can't be used as it is: foreign, damaged, other format, already in use
 ├── HubUnreachableError  a running hub does not answer
 └── InputRefusedError    what the user gave can't be used
+    └── UnknownNameError     it names something that is not there
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class HubUnreachableError(HubError):
 
 class InputRefusedError(HubError):
     """What the user gave can't be used."""
+
+
+class UnknownNameError(InputRefusedError):
+    """What the user named is not there."""

@@ -1,4 +1,4 @@
-"""The feeds of a hub that it opens itself: MLLP listeners and drop folders, started and stopped together."""
+"""The feeds of a hub that it opens itself: MLLP listeners, drop folders and MQTT subscribers, started and stopped together."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from connectors.hl7.mllp_modes import Verdict
 from connectors.hl7.mllp_tls import TlsError, TlsFiles
 from connectors.hl7.profiles.compile import Compiled, ProfileError, compile_profile
 from connectors.hl7.profiles.shipped import compiled_shipped, shipped
+from connectors.mqtt.subscriber import MqttSubscriber
+from connectors.mqtt.tls import BrokerTlsError
 from schemas.profile import PROFILE, Profile
 from sinks.sql.views import Views
 from topology.errors import HubError, InputRefusedError
@@ -31,7 +33,7 @@ _log = structlog.get_logger("wardstock.feeds")
 
 
 class Feeds:
-    """All MLLP listeners and drop folders of a hub."""
+    """All MLLP listeners, drop folders and MQTT subscribers of a hub."""
 
     def __init__(self, publish: Publish, views: Views, settings: Settings) -> None:
         """Opens nothing yet."""
@@ -40,6 +42,7 @@ class Feeds:
         self._settings = settings
         self.listeners = [MllpListener(publish, _listening(feed, settings, views)) for feed in self._feeds]
         self.drops = [DropFolder(publish, _dropping(feed, settings), lambda: datetime.now(UTC)) for feed in settings.drops]
+        self.subscribers = [MqttSubscriber(publish, feed.connecting(settings.default_site)) for feed in settings.mqtt]
         self._watching: list[asyncio.Task[None]] = []
 
     @property
@@ -47,14 +50,24 @@ class Feeds:
         """The listener of `mllp_port`."""
         return self.listeners[0]
 
+    @property
+    def port(self) -> int:
+        """The port it has."""
+        return self.default.address[1]
+
     async def start(self) -> None:
-        """Begin to listen and to watch. Raises `HubError` when a port is taken or certificates or a folder can't be used."""
+        """Begin to listen, to watch and to subscribe.
+
+        Raises `HubError` when a port is taken or certificates or a folder can't be used. A broker that is away is tried again.
+        """
         try:
             for feed, listener in zip(self._feeds, self.listeners, strict=True):
                 await self._start(feed, listener)
             for drop in self.drops:
                 _open(drop)
                 self._watching.append(asyncio.ensure_future(_watch(drop)))
+            for subscriber in self.subscribers:
+                await _subscribe(subscriber)
         except HubError:
             await self.stop()
             raise
@@ -72,6 +85,7 @@ class Feeds:
 
     async def stop(self) -> None:
         """Close all. A file that is being read stays claimed and is read again by the next start."""
+        await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers))
         for listener in self.listeners:
             await listener.stop()
         for task in self._watching:
@@ -86,7 +100,10 @@ class Feeds:
             f"feed {listener.settings.source} mllp{'s' if listener.settings.tls else ''}://{self._settings.host}:{listener.address[1]}"
             f" (profile {listener.settings.profile})"
             for listener in self.listeners[1:]
-        ] + [f"feed {drop.settings.source} files dropped into {drop.settings.path}" for drop in self.drops]
+        ] + [
+            *(f"feed {drop.settings.source} files dropped into {drop.settings.path}" for drop in self.drops),
+            *(f"feed {one.settings.source} {one.settings.broker} ({_topics(one)})" for one in self.subscribers),
+        ]
 
 
 def _listening(feed: MllpFeed, settings: Settings, views: Views) -> MllpSettings:
@@ -112,6 +129,18 @@ def _open(drop: DropFolder) -> None:
         drop.open()
     except DropError as error:
         msg = f"feed {drop.settings.source}: {error}"
+        raise InputRefusedError(msg) from None
+
+
+def _topics(subscriber: MqttSubscriber) -> str:
+    return ", ".join(one.topic for one in subscriber.settings.subscriptions)
+
+
+async def _subscribe(subscriber: MqttSubscriber) -> None:
+    try:
+        await subscriber.start()
+    except BrokerTlsError as error:
+        msg = f"feed {subscriber.settings.source}: {error}"
         raise InputRefusedError(msg) from None
 
 

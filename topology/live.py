@@ -6,6 +6,7 @@ in its health, opens its store anew and catches up by itself.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -24,6 +25,7 @@ from sinks.sql.projection import PROJECTED_TOPICS
 from sinks.sql.views import Views
 from streams.state import StateUnreadableError
 from topology.embedded.engine import Engine
+from topology.intake.journal import JournalDamagedError
 from topology.local import LocalHub, project
 from topology.outcomes import LogFollower
 from topology.processors import build_processors
@@ -38,6 +40,8 @@ GROUP_MESSAGES_MAX: Final = 2_000
 IDLE_SECONDS: Final = 0.25
 REOPEN_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 20.0
+UNFOLDED_MAX: Final = 4_000
+"""Events stored and not folded, above which received messages stay in their journal."""
 PROJECTION_PERIOD_SECONDS: Final = 0.3
 
 _log = structlog.get_logger("wardstock.hub")
@@ -77,8 +81,13 @@ class LiveHub:
         self._grid = TickGrid(tick_period, hub.engine.latest_tick())
         self._threads: list[threading.Thread] = []
         self.failing: str | None = None
+        self.not_taking: str | None = None
+        self.not_projecting: str | None = None
         self.last_beat = time.monotonic()
         self._projected = -1
+        self._kept = self._taken = 0
+        self._woken = False
+        self._damaged = self._more = False
 
     @property
     def views(self) -> Views:
@@ -86,8 +95,8 @@ class LiveHub:
         return self.hub.views
 
     def backlog(self) -> int:
-        """Events stored and not folded yet."""
-        return self.hub.engine.backlog()
+        """Events stored and not folded yet, with the messages that are still in the intake's journal."""
+        return self.hub.engine.backlog() + (0 if self._damaged else max(self._kept - self._taken, 0))
 
     def handler_faults(self) -> int:
         """Events whose handling raised."""
@@ -99,7 +108,7 @@ class LiveHub:
 
     def behind(self, since: float) -> bool:  # noqa: ARG002  # what is durable now includes what was then
         """Whether the projection lacks something that is durable now; asks it to hurry when it does."""
-        if not self.hub.engine.backlog() and self._projected >= self._durable():
+        if not self.hub.received.waits() and not self.hub.engine.backlog() and self._projected >= self._durable():
             return False
         self._changed.set()
         return True
@@ -144,6 +153,16 @@ class LiveHub:
             raise Unavailable(msg) from None
         return pending.future
 
+    def received(self, kept: int, failing: str | None) -> None:
+        """The intake process has kept so many messages in all, and can't go on for a reason, or can. From any thread."""
+        self._kept = kept
+        if not self._damaged:
+            self.not_taking = failing
+        if not self._woken:
+            self._woken = True
+            with contextlib.suppress(queue.Full):  # it is awake
+                self._queue.put_nowait(_Call(lambda _: None))
+
     def call(self, function: Callable[[Engine], Any]) -> Future[Any]:
         """Run something in the engine's thread."""
         call = _Call(function)
@@ -158,7 +177,7 @@ class LiveHub:
 
         def load(engine: Engine) -> int:
             changes = reference_changes(records, engine.ends(REFERENCE)[0] + 1)
-            engine.broadcast(changes)
+            engine.broadcast(changes, self.now())
             engine.run_until_idle()
             return len(changes)
 
@@ -182,19 +201,40 @@ class LiveHub:
                 _log.error("store_failed", error=type(error).__name__)
                 self._refuse_waiting(self.failing)
                 self._reopen()
+        if self.failing is None:
+            with contextlib.suppress(Exception):  # it stays in the journal for the next start
+                while self._take_received():
+                    pass
 
     def _turn(self) -> None:
-        """Store what waits with one sync, say the time, fold one batch of everything."""
+        """Store what waits with one sync, take over what was received, say the time, fold one batch of everything."""
         pending, calls = self._drain()
+        self._woken = False
         if pending:
             self._store(pending)
+        taken = self._take_received() if self.hub.engine.backlog() < UNFOLDED_MAX else 0
         for call in calls:
             _answer(call, self.hub.engine)
         tick = self._grid.due(self.now())
         if tick is not None:
             self.hub.engine.broadcast([Tick(at=tick.at)])
-        if self.hub.engine.step() or pending:
+        if self.hub.engine.step() or pending or taken:
             self._changed.set()
+
+    def _take_received(self) -> int:
+        """Take over from the intake's journal. One that is damaged is left as it is, and said in the hub's health."""
+        if self._damaged:
+            return 0
+        try:
+            taken = self.hub.received.take(self.hub.engine, GROUP_MESSAGES_MAX)
+        except JournalDamagedError as error:
+            self._damaged = True
+            self.not_taking = f"received messages can't be read back: {error}"
+            _log.error("journal_damaged", error=str(error))
+            return 0
+        self._taken += taken
+        self._more = taken > 0
+        return taken
 
     def _store(self, pending: list[_Pending]) -> None:
         try:
@@ -210,7 +250,7 @@ class LiveHub:
         """What is waiting, up to a group; waits a moment when there is neither that nor a backlog."""
         pending: list[_Pending] = []
         calls: list[_Call] = []
-        wait = not self.hub.engine.backlog()
+        wait = not self._more and not self.backlog()
         while len(pending) < GROUP_MESSAGES_MAX:
             try:
                 one = self._queue.get(timeout=IDLE_SECONDS) if wait else self._queue.get_nowait()
@@ -242,6 +282,7 @@ class LiveHub:
                 self.hub.folder.reopen()
                 self.hub.engine = Engine(self.hub.folder.store, build_processors(self.hub.folder.patient_key))
                 self.hub.engine.broadcast([])
+                self.hub.received.resume(self.hub.folder.store)
             except Exception as error:  # noqa: BLE001  # still no room, or the disk is gone: keep trying, keep saying so
                 _log.error("store_still_failing", error=type(error).__name__)
                 continue
@@ -259,7 +300,9 @@ class LiveHub:
                 durable = self._durable()
                 project(self.hub.engine, self.hub.projection)
                 self._projected = durable
+                self.not_projecting = None
             except Exception as error:  # noqa: BLE001  # the projection is derived: it is tried again from its own position
+                self.not_projecting = f"the reading tables can't be kept up to date ({type(error).__name__})"
                 _log.error("projection_failed", error=type(error).__name__)
             time.sleep(PROJECTION_PERIOD_SECONDS)
 

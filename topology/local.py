@@ -18,8 +18,10 @@ from schemas.raw import RawMessage
 from schemas.topics import REFERENCE, TOPICS
 from sinks.sql.projection import PROJECTED_TOPICS, Projection
 from sinks.sql.views import Views
+from topology.controlled.staff import staff_key
 from topology.embedded.engine import Engine
 from topology.embedded.folder import DataFolder
+from topology.intake.handover import Handover
 from topology.processors import build_processors
 from topology.projecting import open_projection
 from topology.reference_files import ReferenceRecord, reference_changes
@@ -40,8 +42,11 @@ class LocalHub:
         self.folder = DataFolder(path)
         try:
             self.engine = Engine(self.folder.store, build_processors(self.folder.patient_key))
+            self.received = Handover(path, self.folder.store)
+            self.received.take_all(self.engine, PUBLISH_MESSAGES_MAX)
             self.projection = open_projection(path, projection_url)
             self.views = Views(self.projection.engine)
+            self.views.staff_key = staff_key(self.folder.patient_key)
         except BaseException:
             self.folder.close()
             raise

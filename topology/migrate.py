@@ -15,6 +15,7 @@ from schemas.topics import TOPICS
 from topology.embedded.folder import DataFolder
 from topology.embedded.log import end_key, position_key, read_number, read_records, stream_prefix
 from topology.errors import HubError, InputRefusedError
+from topology.intake.handover import nothing_waits
 from topology.kafka.carrier import Lane, LogCarrier, StateCarrier, StatePair
 from topology.kafka.connection import Connection
 from topology.kafka.reader import TopicReader
@@ -42,6 +43,12 @@ class Moved:
 def move(folder: DataFolder, connection: Connection, settings: Settings, say: Say) -> Moved:
     """Carry log, state and positions of a stopped embedded hub to Kafka. Raises `HubError` with what to do."""
     _same_secret(folder, settings)
+    if not nothing_waits(folder.path, folder.store):
+        msg = (
+            f"{folder.path} holds received messages that are not in its log yet: let `wardstock run` take them over, stop it, "
+            "and move again"
+        )
+        raise MoveRefusedError(msg)
     processors = build_processors(folder.patient_key)
     missing = TopicAdmin(connection).missing(wanted(processors, connection.settings))
     if missing:

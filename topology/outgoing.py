@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -11,6 +12,7 @@ from schemas.events import ReferenceChange, Tick
 from schemas.keys import encode_key
 from schemas.log import Headers, LogRecord, Output
 from schemas.partition import partition_of
+from schemas.reference import DESK_KINDS, SITE_DESK_KINDS
 from schemas.topics import NETWORK_LOG, RAW, REFERENCE, SITE_LOG, TOPICS
 
 RECORD_SCHEMA: Final = "1"
@@ -50,16 +52,23 @@ def outgoing(processor: str, record: LogRecord, outputs: Sequence[Output]) -> li
 
 
 def broadcast_topics(change: ReferenceChange | Tick) -> tuple[str, ...]:
-    """The topics of which every partition must hear of a change."""
-    return (SITE_LOG, NETWORK_LOG) if isinstance(change, Tick) else (RAW, SITE_LOG, NETWORK_LOG, REFERENCE)
+    """The topics of which every partition must hear of a change. What a desk writes for itself moves no stock."""
+    if isinstance(change, Tick):
+        return (SITE_LOG, NETWORK_LOG)
+    if change.kind in SITE_DESK_KINDS:
+        return (SITE_LOG, NETWORK_LOG, REFERENCE)
+    return (NETWORK_LOG, REFERENCE) if change.kind in DESK_KINDS else (RAW, SITE_LOG, NETWORK_LOG, REFERENCE)
 
 
-def broadcast_record(change: ReferenceChange | Tick) -> tuple[bytes, bytes, Headers]:
-    """Key, value and headers of a change, the same in every partition."""
+def broadcast_record(change: ReferenceChange | Tick, at: datetime | None = None) -> tuple[bytes, bytes, Headers]:
+    """Key, value and headers of a change, the same in every partition.
+
+    `at` is when a reference change came into force, where the hub knows the time (a cost is looked up by it).
+    """
     if isinstance(change, Tick):
         key, ce_id, ce_time = encode_key(("tick",)), f"tick-{change.at.isoformat()}", change.at.isoformat()
     else:
-        key, ce_id, ce_time = encode_key((change.kind, change.id)), f"reference-{change.revision}", ""
+        key, ce_id, ce_time = encode_key((change.kind, change.id)), f"reference-{change.revision}", at.isoformat() if at else ""
     headers: Headers = (
         ("ce_id", ce_id), ("ce_type", type(change).__name__), ("ce_source", "hub"), ("ce_time", ce_time), ("ce_subject", ""),
         ("schema", RECORD_SCHEMA), ("trace", ce_id),

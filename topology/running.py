@@ -28,6 +28,10 @@ class RunningHub(Protocol):
 
     failing: str | None
     """Why it can't store just now, in words; none when it can."""
+    not_taking: str | None
+    """Why its own listeners and drop folders take nothing in just now, or what they took can't be read; none when all is well."""
+    not_projecting: str | None
+    """Why what people read falls behind what is stored, in words; none when it is kept up to date."""
     last_beat: float
     """When its loop last went round (monotonic seconds)."""
 

@@ -16,6 +16,7 @@ from connectors.hl7.profiles.shipped import STANDARD
 from schemas.raw import BODY_BYTES_MAX
 from topology.errors import InputRefusedError
 from topology.kafka.connection import KafkaSettings
+from topology.mqtt_feed import MqttFeed
 
 EMBEDDED: Final = "embedded"
 _KEY: Final = re.compile("[0-9a-fA-F]{64}")
@@ -55,11 +56,18 @@ class DropFeed(BaseModel):
 
     path: Path
     source: Annotated[str, Field(min_length=1, description="the feed's name, as outcomes and feed watches call it")]
-    profile: Annotated[str, Field(description="the profile its HL7 v2 messages are read by")] = STANDARD
+    profile: Annotated[str, Field(description="the profile its HL7 v2 messages or reports are read by")] = STANDARD
     site: Annotated[str | None, Field(description="site of messages whose facility is not known; else `default_site`")] = None
-    format: Annotated[str, Field(pattern="^(auto|hl7|fhir|cabinet|scan)$")] = "auto"
+    format: Annotated[str, Field(pattern="^(auto|hl7|fhir|cabinet|scan|report)$")] = "auto"
     settle_seconds: Annotated[float, Field(ge=0, le=3_600, description="taken when it has not changed for so long")] = 2.0
     poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+
+    @model_validator(mode="after")
+    def _read_by(self) -> Self:
+        if self.format == "report" and self.profile == STANDARD:
+            msg = "a report is read by a profile that says what its columns mean: name it with `profile`"
+            raise ValueError(msg)
+        return self
 
 
 class Settings(BaseSettings):
@@ -75,6 +83,7 @@ class Settings(BaseSettings):
     mllp_profile: Annotated[str, Field(description="the profile that messages of the default MLLP feed are read by")] = STANDARD
     feeds: Annotated[tuple[MllpFeed, ...], Field(description="further MLLP listeners")] = ()
     drops: Annotated[tuple[DropFeed, ...], Field(description="folders that files are dropped into")] = ()
+    mqtt: Annotated[tuple[MqttFeed, ...], Field(description="MQTT brokers that are subscribed to")] = ()
     default_site: Annotated[str | None, Field(description="site of messages whose facility is not known")] = None
     worker_port: Annotated[
         int, Field(ge=0, le=65535, description="health and metrics of a process that only folds; 0 takes a free one")
@@ -87,12 +96,26 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="on Kafka, the secret of the patient hash: 64 hex digits, the same everywhere")
     ] = None
     title: str = "Wardstock"
+    downtime_packs: Annotated[Path | None, Field(description="folder that downtime packs are kept in, one folder a site")] = None
+    downtime_pack_minutes: Annotated[
+        int, Field(ge=1, le=1_440, description="a pack is never older than this while the hub runs")
+    ] = 15
 
     @field_validator("patient_key")
     @classmethod
     def _hex(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _KEY.fullmatch(value.get_secret_value()):
             msg = "must be 64 hex digits: make it with `openssl rand -hex 32`"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("mqtt")
+    @classmethod
+    def _own_sessions(cls, value: tuple[MqttFeed, ...]) -> tuple[MqttFeed, ...]:
+        sessions = [(feed.host, feed.port, feed.client_id) for feed in value]
+        twice = next((one for number, one in enumerate(sessions) if one in sessions[:number]), None)
+        if twice is not None:
+            msg = f"client_id {twice[2]} stands twice for one broker: each would end the other's connection"
             raise ValueError(msg)
         return value
 

@@ -13,7 +13,7 @@ from schemas.codes import Code
 from schemas.events import StockEvent
 from schemas.ids import derived_id
 from schemas.kinds import EventKind, Feed
-from schemas.mapping import Mapped, MappingContext
+from schemas.mapping import Mapped, MappingContext, SiteFacts
 from schemas.raw import RawMessage, RawRef
 
 _AMOUNTS: Final = frozenset(
@@ -28,7 +28,7 @@ def map_cabinet(message: RawMessage, ref: RawRef, context: MappingContext) -> li
     def one(item: dict[str, Any], index: int) -> Mapped:
         transaction = validated(CABINET_TRANSACTION, item, instants=("occurred",), dates=("expiry",))
         place = ref if index == ref.index else RawRef(partition=ref.partition, offset=ref.offset, index=index)
-        return _event(transaction, message, place, context)
+        return transaction_event(transaction, message, place, context)
 
     return map_items(message.body, TRANSACTIONS_MAX, "transaction", one)
 
@@ -38,13 +38,17 @@ def transaction_key(facility: str | None, device: str, transaction_id: str) -> s
     return key("cab", facility or "", device, transaction_id)
 
 
-def _event(transaction: CabinetTransaction, message: RawMessage, ref: RawRef, context: MappingContext) -> StockEvent:
+def transaction_event(
+    transaction: CabinetTransaction, message: RawMessage, ref: RawRef, context: MappingContext, zone: str | None = None
+) -> StockEvent:
+    """The event of one transaction. A time without offset is in `zone`, else in the site's. Raises `Fault`."""
     facility = transaction.facility or None
     site = context.site((facility,) if facility else (), message.site)
     site_id = site.id if site is not None else ""
     event_key = transaction_key(facility, transaction.device, transaction.transaction_id)
     reverses = _reverses(transaction, facility, event_key)
-    occurred, zone_assumed = instant("occurred", transaction.occurred, site)
+    clock = site if zone is None else SiteFacts(id=site_id, zone=zone)
+    occurred, zone_assumed = instant("occurred", transaction.occurred, clock)
     patient = transaction.patient_id
     return StockEvent(
         event_id=derived_id("event", site_id, event_key),
@@ -64,12 +68,14 @@ def _event(transaction: CabinetTransaction, message: RawMessage, ref: RawRef, co
         lot=transaction.lot or None,
         expiry=checked_expiry(transaction.expiry),
         serial=transaction.serial or None,
+        container=transaction.container or None,
         device_sequence=transaction.device_sequence,
         transaction_id=transaction.transaction_id,
         order_id=transaction.order_id or None,
         patient=context.patient_hash(patient, transaction.patient_authority or "") if patient else None,
         actor=transaction.user or None,
         witness=transaction.witness or None,
+        override=transaction.override,
         begin_count=checked_quantity("begin_count", transaction.begin_count),
         begin_count_verified=transaction.begin_count_verified,
         reverses=reverses,

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from connectors.edge.forward import Forwarder
 from connectors.edge.record import Request
 from connectors.edge.spool import Spool, SpoolFullError
+from connectors.http.idempotency import KEY_WANTED, is_key
 from connectors.http.intake import KEY_HEADER, RETRY_AFTER_SECONDS, SITE_HEADER, SOURCE_HEADER
 from schemas.raw import BODY_BYTES_MAX
 
@@ -93,6 +94,8 @@ def edge_app(spool: Spool, forwarder: Forwarder, clock: Callable[[], datetime]) 
         body = await _body(request)
         if isinstance(body, Response):
             return body
+        if not is_key(request.headers.get(KEY_HEADER, "").strip(" \t")):
+            return _refusal(400, f"{KEY_HEADER} {KEY_WANTED}; nothing was kept.")
         headers = tuple((name, request.headers[name]) for name in _PASSED_ON if name in request.headers)
         path = request.scope["raw_path"].decode("latin-1")
         kept = Request(path, request.url.query, headers, body, clock().isoformat())

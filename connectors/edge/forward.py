@@ -13,6 +13,7 @@ import httpx
 
 from connectors.edge.record import Framed
 from connectors.edge.spool import Spool, SpoolDamagedError
+from connectors.http.idempotency import is_key
 from connectors.http.intake import KEY_HEADER
 
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -20,6 +21,9 @@ RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 ANSWER_SECONDS: Final = 30.0
 SAVED_EVERY: Final = 200
 """Records handed over between two notes of it on disk; fewer when nothing waits."""
+SIGNATURE_BYTES_SAID: Final = 8
+NAME_IN_KEY_CHARACTERS_MAX: Final = 100
+"""Of the spool's name in a key; number and signature tell keys apart without it."""
 NEVER_TAKEN: Final = frozenset({400, 413, 415, 422})
 """Answers that say the request itself is at fault: it would never be taken, and must not hold the others up."""
 
@@ -28,13 +32,13 @@ class Forwarder:
     """The task that hands over. `error` says why nothing moves; empty when all is well."""
 
     def __init__(self, spool: Spool, hub: str, name: str, client: httpx.AsyncClient) -> None:
-        """`hub` is the hub's address; `name` is this spool's in idempotency keys."""
+        """`hub` is the hub's address; `name` is this spool's in idempotency keys, as far as these can hold it."""
         self.spool = spool
         self.error = ""
         self.handed_over = 0
         self.refused = 0
         self._hub = hub.rstrip("/")
-        self._name = name
+        self._name = "".join(char if is_key(char) else "_" for char in name)[:NAME_IN_KEY_CHARACTERS_MAX]
         self._client = client
         self._more = asyncio.Event()
 
@@ -76,7 +80,9 @@ class Forwarder:
     async def _hand_over(self, found: Framed) -> bool:
         """One try. True when the record is off our hands."""
         request = found.record.request
-        stated = {KEY_HEADER.lower(): f"{self._name}-{found.record.number}", **dict(request.headers)}
+        # With the signature, which no other spool gives: spools may share a name, and a new one begins with number 1 again.
+        key = f"{self._name}-{found.record.number}-{found.signature[:SIGNATURE_BYTES_SAID].hex()}"
+        stated = {KEY_HEADER.lower(): key, **dict(request.headers)}
         headers = {name.encode("latin-1"): value.encode("latin-1", "replace") for name, value in stated.items()}
         address = self._hub + request.path + (f"?{request.query}" if request.query else "")
         try:

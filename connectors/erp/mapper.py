@@ -23,6 +23,8 @@ def map_erp_answer(message: RawMessage, ref: RawRef, context: MappingContext) ->
 
     def one(item: dict[str, Any], index: int) -> Mapped:
         answer = validated(ERP_ANSWER, item, instants=("at", "expected_at"))
+        if answer.status == "credited" and answer.amount is None:
+            raise Fault("no_amount", "amount: is missing; a credit must say how much was credited.")
         site = _site(answer.site, context)
         return OrderAnswer(
             answer_id=answer.answer_id,
@@ -31,6 +33,7 @@ def map_erp_answer(message: RawMessage, ref: RawRef, context: MappingContext) ->
             status=answer.status,
             at=instant("at", answer.at, site)[0],
             quantity=checked_quantity("quantity", answer.quantity),
+            amount=answer.amount,
             expected_at=instant("expected_at", answer.expected_at, site)[0] if answer.expected_at else None,
             document=answer.document,
             reason=answer.reason,
@@ -52,8 +55,10 @@ def map_decision(message: RawMessage, ref: RawRef, context: MappingContext) -> l
             target=decision.target,
             action=decision.action,
             actor=decision.actor,
+            option=decision.option,
             at=instant("at", decision.at, site)[0],
             reason=decision.reason,
+            document=decision.document,
             raw=RawRef(partition=ref.partition, offset=ref.offset, index=index),
         )
 

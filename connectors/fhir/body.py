@@ -10,29 +10,46 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+import msgspec
+
 from connectors.fhir.nodes import Fault, Node
+from connectors.json_text import DEPTH_MAX, HALF_CHARACTER, is_deeper, is_text
 from schemas.mapping import Refused
 from schemas.raw import BODY_BYTES_MAX
 
-DEPTH_MAX: Final = 64
-"""Deepest nesting of objects and lists; the deepest published FHIR example has 14."""
 ITEMS_MAX: Final = 10_000
 """Most items (Bundle entries, NDJSON lines) in one message."""
 
+_READER: Final = msgspec.json.Decoder(float_hook=Decimal)
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def documents(body: bytes) -> list[Node | Refused]:
     """The JSON objects of a body, each whole or refused by name. Never raises; at least one result."""
     try:
-        return _documents(_decoded(body))
+        if len(body) > BODY_BYTES_MAX:
+            raise Fault("too_large", f"The body has {len(body)} bytes, more than {BODY_BYTES_MAX}; send it in several messages.")
+        value = _read(body)
+        if value is None:
+            return _documents(_decoded(body))
+        return [_resource(value, body.count(b"{") + body.count(b"["))]
     except Fault as fault:
         return [Refused(code=fault.code, reason=fault.reason)]
 
 
+def _read(content: bytes | str) -> object:
+    """The value of one JSON text (bytes: in UTF-8); numbers with a fraction are exact decimals.
+
+    None for what the fast reader does not take: several lines, other encodings, and all that is no JSON or can't be used. That is
+    left to `_documents`, which reads the same of what both can read, and can say where and why.
+    """
+    try:
+        return _READER.decode(content)
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
+        return None
+
+
 def _decoded(body: bytes) -> str:
-    if len(body) > BODY_BYTES_MAX:
-        raise Fault("too_large", f"The body has {len(body)} bytes, more than {BODY_BYTES_MAX}; send it in several messages.")
     try:
         content = body.decode(json.detect_encoding(body))
     except UnicodeDecodeError as error:
@@ -76,19 +93,25 @@ def _line(line: str, number: int) -> Node | Refused:
 
 
 def _document(content: str) -> Node:
-    value = _parsed(content)
+    value = _read(content)
+    found = _resource(_parsed(content) if value is None else value, content.count("{") + content.count("["))
+    if value is None and _SURROGATE.search(content) and not is_text(found):
+        raise Fault("bad_text", f"A text holds {HALF_CHARACTER}.")
+    return found
+
+
+def _resource(value: object, openings: int) -> Node:
+    """The value when it is an object that is not too deep. `openings`: brackets its text opens; it is no deeper."""
     if not isinstance(value, dict):
         what = "a list; send a Bundle or NDJSON" if isinstance(value, list) else "no object"
         raise Fault("not_a_resource", f"A FHIR resource is a JSON object with a resourceType, and this is {what}.")
-    if content.count("{") + content.count("[") > DEPTH_MAX and _is_deeper(value, DEPTH_MAX):
+    if openings > DEPTH_MAX and is_deeper(value, DEPTH_MAX):
         raise Fault("too_deep", f"The JSON is nested more than {DEPTH_MAX} deep.")
-    if _SURROGATE.search(content):
-        _check_text(value)
     return value
 
 
 def _parsed(content: str) -> object:
-    """The value of a JSON text: numbers with a fraction are exact decimals. Raises `Fault`."""
+    """As `_read`. Raises `Fault` that says what is wrong."""
     try:
         return json.loads(content, parse_float=Decimal, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -103,24 +126,3 @@ def _parsed(content: str) -> object:
 def _no_constant(name: str) -> Decimal:
     msg = f"{name} is not a JSON number"
     raise ValueError(msg)
-
-
-def _is_deeper(value: object, depth_max: int) -> bool:
-    level: list[object] = [value]
-    for _ in range(depth_max):
-        if not level:
-            return False
-        below: list[object] = []
-        for node in level:
-            members = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-            below.extend(member for member in members if isinstance(member, (dict, list)))
-        level = below
-    return bool(level)
-
-
-def _check_text(value: object) -> None:
-    """Raises `Fault` when a text holds half a surrogate pair: it can't be written in UTF-8."""
-    try:
-        json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")
-    except UnicodeEncodeError:
-        raise Fault("bad_text", "A text holds half a UTF-16 surrogate pair (\\ud800 to \\udfff): no character.") from None

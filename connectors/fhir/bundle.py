@@ -6,8 +6,7 @@ contained resources (`#id`) and to resources of the same Bundle (by fullUrl or `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from connectors.fhir.body import ITEMS_MAX
 from connectors.fhir.nodes import Fault, Node, child, children, text
@@ -24,8 +23,8 @@ class Scope:
 
     def __init__(self, bundle: Node | None = None, outer: Scope | None = None) -> None:
         self.is_bundle = bundle is not None
-        self.is_alone = len(children(bundle, "entry")) == 1
         self._entries = children(bundle, "entry")
+        self.is_alone = len(self._entries) == 1
         self._index: dict[str, Node] | None = None
         own_id = text(bundle, "id") or text(child(bundle, "identifier"), "value")
         self.control_id: str | None = own_id or (outer.control_id if outer else None)
@@ -36,8 +35,11 @@ class Scope:
         """The resource a reference of `resource` points to, or an empty object when it is not in this message."""
         target = text(reference, "reference")
         if target.startswith("#"):
-            found = (one for one in children(resource, "contained") if text(one, "id") == target[1:])
-            return next(found, {})
+            named = target[1:]
+            for one in children(resource, "contained"):
+                if text(one, "id") == named:
+                    return one
+            return {}
         if not target or not self._entries:
             return {}
         index = self._indexed()
@@ -57,11 +59,12 @@ class Scope:
         return self._index
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One declared item: its resource (empty when the entry has none), and what the Bundle's entry says about it."""
 
     resource: Node
+    resource_type: str
+    """Its resourceType; empty when it states none."""
     scope: Scope
     full_url: str = ""
     method: str = ""
@@ -72,8 +75,9 @@ class Item:
 
 def items_of(document: Node) -> list[Item | NoEffect | Refused]:
     """The items of one document, in the order sent. Raises `Fault` for more than `ITEMS_MAX`."""
-    if text(document, "resourceType") != "Bundle":
-        return [Item(document, Scope())]
+    resource_type = text(document, "resourceType")
+    if resource_type != "Bundle":
+        return [Item(document, resource_type, _NO_BUNDLE)]
     found: list[Item | NoEffect | Refused] = []
     _expand(document, None, found, "Bundle")
     return found
@@ -95,16 +99,20 @@ def _expand(bundle: Node, outer: Scope | None, found: list[Item | NoEffect | Ref
             found.append(Refused(code="invalid_resource", reason=f"Bundle.entry[{number}] must be an object."))
             continue
         resource, request = child(entry, "resource"), child(entry, "request")
-        if text(resource, "resourceType") == "Bundle":
+        resource_type = text(resource, "resourceType")
+        if resource_type == "Bundle":
             _expand(resource, scope, found, f"{path}.entry[{number}].resource")
             continue
         method, url = text(request, "method").upper(), text(request, "url")
-        found.append(Item(resource, scope, text(entry, "fullUrl"), method, url, f"{path}.entry[{number}].resource"))
+        where = f"{path}.entry[{number}].resource"
+        found.append(Item(resource, resource_type, scope, text(entry, "fullUrl"), method, url, where))
 
 
 def is_test(resource: Node | None) -> bool:
     """Whether `meta.security` or `meta.tag` marks test data."""
     meta = child(resource, "meta")
+    if not meta:
+        return False
     return any(text(label, "code").upper() in TEST_CODES for name in ("security", "tag") for label in children(meta, name))
 
 
@@ -112,3 +120,7 @@ def type_and_id(reference: str) -> str:
     """`Type/id` of a relative or absolute reference, without version and query; empty when it has no such end."""
     parts = reference.split("?", 1)[0].split("/_history/", 1)[0].rstrip("/").split("/")
     return "/".join(parts[-2:]) if len(parts) >= 2 and parts[-2][:1].isupper() else ""
+
+
+_NO_BUNDLE: Final = Scope()
+"""The scope of every resource that came by itself."""

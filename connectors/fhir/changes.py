@@ -68,10 +68,9 @@ def notified(item: Item) -> Mapped | None:
 
 def _notification_type(item: Item) -> str | None:
     """The type of the notification: SubscriptionStatus.type, or the parameter `type` of the backport's Parameters."""
-    resource_type = text(item.resource, "resourceType")
-    if resource_type == "SubscriptionStatus":
+    if item.resource_type == "SubscriptionStatus":
         return text(item.resource, "type")
-    if resource_type != "Parameters":
+    if item.resource_type != "Parameters":
         return None
     parameters = children(item.resource, "parameter")
     if not any(text(one, "name") == "subscription" for one in parameters):

@@ -33,7 +33,8 @@ def facility_codes(item: Item, places: Iterable[Node]) -> tuple[str, ...]:
     organisations += [child(item.scope.resolve(place, item.resource), "managingOrganization") for place in places]
     found: list[str] = []
     for reference in organisations:
-        found += names_of(reference, item.scope.resolve(reference, item.resource))
+        if reference:
+            found += names_of(reference, item.scope.resolve(reference, item.resource))
     found.append(text(child(item.resource, "meta"), "source").split("#", 1)[0])
     return tuple(name for name in dict.fromkeys(found) if name)
 
@@ -41,7 +42,9 @@ def facility_codes(item: Item, places: Iterable[Node]) -> tuple[str, ...]:
 def encounter_of(item: Item) -> Node:
     """The Encounter of a resource when it came along: `encounter`, or `context` in R4."""
     reference = child(item.resource, "encounter") or child(item.resource, "context")
-    encounter = item.scope.resolve(reference, item.resource) if reference else {}
+    if not reference:
+        return {}
+    encounter = item.scope.resolve(reference, item.resource)
     return encounter if text(encounter, "resourceType") == "Encounter" else {}
 
 
@@ -101,26 +104,25 @@ def people_of(item: Item) -> tuple[str | None, str | None]:
 
     By identifier or id, never by name.
     """
-    performers = _performers(item)
-    actor = next((name for names, name in performers if name and not names & _NOT_THE_ACTOR), None)
-    return actor, next((name for names, name in performers if name and names & _WITNESS), None)
-
-
-def _performers(item: Item) -> list[tuple[set[str], str]]:
-    """(function codes, identifier or id) of the performers."""
-    return [
-        (
-            {text(coding, "code").lower() for coding in children(child(performer, "function"), "coding")},
-            reference_id(item, child(child(performer, "actor"), "reference") or child(performer, "actor")),
-        )
-        for performer in children(item.resource, "performer")[:PERFORMERS_MAX]
-    ]
+    actor, witness = None, None
+    for performer in children(item.resource, "performer")[:PERFORMERS_MAX]:
+        stated = child(performer, "actor")
+        name = reference_id(item, child(stated, "reference") or stated)
+        if name:
+            functions = {text(coding, "code").lower() for coding in children(child(performer, "function"), "coding")}
+            if actor is None and not functions & _NOT_THE_ACTOR:
+                actor = name
+            if witness is None and functions & _WITNESS:
+                witness = name
+    return actor, witness
 
 
 def reference_id(item: Item, reference: Node) -> str:
     """The identifier or id a reference stands for; empty when it says neither."""
+    if not reference:
+        return ""
     stated = text(child(reference, "identifier"), "value")
-    if stated or not reference:
+    if stated:
         return stated
     found = identifiers_of(item.scope.resolve(reference, item.resource))
     return found[0][1] if found else last_segment(reference)

@@ -51,6 +51,8 @@ def system_name(system: str) -> str:
 
 def codes_of(concept: Node) -> tuple[Code, ...]:
     """Every coding with a code, in the order sent; without one, the concept's text."""
+    if not concept:
+        return ()
     words = text(concept, "text")
     codings = [
         Code(system=system_name(text(coding, "system")), value=code, text=text(coding, "display") or words or None)
@@ -165,7 +167,7 @@ def expiry_of(stated: str, path: str) -> date | None:
 
 def identifiers_of(resource: Node) -> list[tuple[str, str]]:
     """(system, value) of every identifier with a value, in the order sent."""
-    return [(text(one, "system"), text(one, "value")) for one in children(resource, "identifier") if text(one, "value")]
+    return [(text(one, "system"), value) for one in children(resource, "identifier") if (value := text(one, "value"))]
 
 
 def last_segment(reference: Node) -> str:

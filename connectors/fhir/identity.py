@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from connectors.fhir.bundle import Item, type_and_id
-from connectors.fhir.datatypes import identifiers_of, instant_of
+from connectors.fhir.datatypes import instant_of
 from connectors.fhir.nodes import Fault, child, text
 
 VERSION_DIGITS_MAX: Final = 15
@@ -25,13 +25,16 @@ bears the same ones."""
 
 def key_of(*parts: str) -> str:
     """Parts joined with `|`; `|` and `%` inside a part are percent-encoded, so that no two lists give one key."""
-    return "|".join(part.replace("%", "%25").replace("|", "%7C") for part in parts)
+    return "|".join([part.replace("%", "%25").replace("|", "%7C") for part in parts])
 
 
-def event_key(item: Item, content: Callable[[], str]) -> str:
-    """The key of an item that holds a resource; `content` makes the fingerprint of last resort."""
-    resource_type = text(item.resource, "resourceType")
-    for system, value in identifiers_of(item.resource):
+def event_key(item: Item, identifiers: list[tuple[str, str]], content: Callable[[], str]) -> str:
+    """The key of an item that holds a resource with `identifiers` (system, value).
+
+    `content` makes the fingerprint of last resort.
+    """
+    resource_type = item.resource_type
+    for system, value in identifiers:
         if not system.endswith(_NUMBERS_AN_ORDER):
             return key_of("fhir", resource_type, system, value)
     own_id = text(item.resource, "id")
@@ -45,12 +48,11 @@ def event_key(item: Item, content: Callable[[], str]) -> str:
     return key_of("fhir", resource_type, "content", "", content())
 
 
-def order_key(item: Item, content: Callable[[], str]) -> str:
+def order_key(item: Item, identifiers: list[tuple[str, str]], content: Callable[[], str]) -> str:
     """The key of an order: all its identifiers, since the first may number a whole prescription; else as `event_key`."""
-    identifiers = identifiers_of(item.resource)
     if len(identifiers) < 2:
-        return event_key(item, content)
-    return key_of("fhir", text(item.resource, "resourceType"), *(part for pair in identifiers for part in pair))
+        return event_key(item, identifiers, content)
+    return key_of("fhir", item.resource_type, *(part for pair in identifiers for part in pair))
 
 
 def id_key(resource_type: str, own_id: str) -> str:

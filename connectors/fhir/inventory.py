@@ -47,7 +47,8 @@ def report_facts(item: Item, status: Status) -> Sequence[Facts]:
     kind = _kind(item.resource)
     lines = list(_lines(item))
     if not lines:
-        return [_facts(item, status, kind, _Line({}, {}, "InventoryReport", Medication(())), (1, 1), nothing="it lists no items")]
+        nothing = _Line({}, {}, "InventoryReport", Medication(codes=()))
+        return [_facts(item, status, kind, nothing, (1, 1), nothing="it lists no items")]
     if kind is EventKind.COUNT:
         _check_once(item, lines)
     return [_facts(item, status, kind, line, (number, len(lines))) for number, line in enumerate(lines, start=1)]

@@ -68,7 +68,7 @@ def _mapped(item: Item, first: RawRef, origin: Origin) -> list[Located]:
     except Fault as fault:
         paths = tuple(_path_in(item, path) for path in fault.paths) or ((item.path,) if item.path else ())
         return [Located(Refused(code=fault.code, reason=fault.reason), paths)]
-    where = (item.path or text(item.resource, "resourceType"),)
+    where = (item.path or item.resource_type,)
     return [Located(one, where) for one in found]
 
 
@@ -80,7 +80,7 @@ def _path_in(item: Item, path: str) -> str:
 
 def _resource(item: Item, first: RawRef, origin: Origin) -> list[Mapped]:
     """The results for an item with a resource. Raises `Fault`."""
-    resource_type = text(item.resource, "resourceType")
+    resource_type = item.resource_type
     if not resource_type:
         raise Fault("no_resource_type", "The object has no resourceType, so it can't be read as a FHIR resource.")
     reader = READERS.get(resource_type)

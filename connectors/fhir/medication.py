@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 from connectors.fhir.bundle import Item, type_and_id
 from connectors.fhir.datatypes import REFERENCE, TEXT, codes_of, expiry_of, identifiers_of, system_name
 from connectors.fhir.nodes import Node, child, children, text
+from schemas.codec import contract
 from schemas.codes import GTIN, LOCAL, Code, CodeError, normalise_gtin
 
 
-@dataclass(frozen=True, slots=True)
+@contract
 class Medication:
     """Codes, lot number, expiry and serial number of what was given, delivered or counted."""
 
@@ -36,16 +36,17 @@ def product_of(item: Item, concept: Node, reference: Node) -> Medication:
     """
     codes = codes_of(concept)
     if not reference:
-        return Medication(codes)
+        return Medication(codes=codes)
     product = item.scope.resolve(reference, item.resource)
-    if text(product, "resourceType") == "InventoryItem":
+    kind = text(product, "resourceType")
+    if kind == "InventoryItem":
         return _inventory_item(item, codes, product)
-    if text(product, "resourceType") in ("Device", "BiologicallyDerivedProduct"):
+    if kind in ("Device", "BiologicallyDerivedProduct"):
         return _device(codes, product)
     referenced = _codes_of_medication(product) or _codes_of_reference(reference)
     batch = child(product, "batch")
     return Medication(
-        codes=tuple(dict.fromkeys((*codes, *referenced))),
+        codes=_distinct(*codes, *referenced),
         lot=text(batch, "lotNumber") or None,
         expiry=expiry_of(text(batch, "expirationDate"), "Medication.batch.expirationDate"),
     )
@@ -60,7 +61,7 @@ def _inventory_item(item: Item, codes: tuple[Code, ...], product: Node) -> Medic
     instance = child(product, "instance")
     serials = identifiers_of(instance)
     return Medication(
-        codes=tuple(dict.fromkeys((*codes, *named))),
+        codes=_distinct(*codes, *named),
         lot=text(instance, "lotNumber") or None,
         expiry=expiry_of(text(instance, "expiry"), "InventoryItem.instance.expiry"),
         serial=serials[0][1] if serials else None,
@@ -75,11 +76,16 @@ def _device(codes: tuple[Code, ...], product: Node) -> Medication:
         named += codes_of(concept)
     serials = [text(product, "serialNumber"), *(value for _, value in identifiers_of(product))]
     return Medication(
-        codes=tuple(dict.fromkeys((*codes, *named))),
+        codes=_distinct(*codes, *named),
         lot=text(product, "lotNumber") or None,
         expiry=expiry_of(text(product, "expirationDate"), f"{text(product, 'resourceType')}.expirationDate"),
         serial=next(filter(None, serials), None),
     )
+
+
+def _distinct(*codes: Code) -> tuple[Code, ...]:
+    """The codes in their order, each once."""
+    return codes if len(codes) < 2 else tuple(dict.fromkeys(codes))
 
 
 def _as_gtin(code: Code) -> Code:
@@ -94,9 +100,11 @@ def _as_gtin(code: Code) -> Code:
 def _codes_of_medication(medication: Node) -> tuple[Code, ...]:
     """A Medication's own code; without one, that of its only ingredient (JP Core writes the product there)."""
     codes = codes_of(child(medication, "code"))
-    ingredients = children(medication, "ingredient")
-    if codes or len(ingredients) != 1:
+    if codes:
         return codes
+    ingredients = children(medication, "ingredient")
+    if len(ingredients) != 1:
+        return ()
     return codes_of(child(ingredients[0], "itemCodeableConcept") or child(child(ingredients[0], "item"), "concept"))
 
 

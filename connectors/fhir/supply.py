@@ -10,7 +10,7 @@ from typing import Final
 
 from connectors.fhir.bundle import Item
 from connectors.fhir.context import reference_id
-from connectors.fhir.datatypes import identifiers_of, quantity_of
+from connectors.fhir.datatypes import identifiers_of, names_of, quantity_of
 from connectors.fhir.events import Facts
 from connectors.fhir.medication import product_of
 from connectors.fhir.nodes import Fault, Node, child, children, text
@@ -63,6 +63,7 @@ def _delivered(
         unit=unit,
         places=[destination] if destination else (),
         order_id=reference_id(item, based_on[0]) if based_on else "",
+        senders=_senders(item),
         no_effect=status.why_nothing_moves(quantity),
         key_suffix=status.key_suffix,
         takes_back=status.is_error,
@@ -70,6 +71,12 @@ def _delivered(
         line=place[0],
         lines=max(1, place[1]),
     )
+
+
+def _senders(item: Item) -> tuple[str, ...]:
+    """Names of who supplied it: where one is a site of the network, the delivery is a transfer."""
+    reference = child(item.resource, "supplier")
+    return tuple(names_of(reference, item.scope.resolve(reference, item.resource))) if reference else ()
 
 
 def _times(resource: Node, name: str) -> list[tuple[str, str]]:

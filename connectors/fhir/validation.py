@@ -27,6 +27,7 @@ _CLASS: Final = re.compile(r"<class '(\w+)'>")
 _CORRECT_SPELLING: Final = "occurrence"
 _R5_SPELLING: Final = "occurence"
 """MedicationAdministration.occurence[x] is spelled so in R5; the corrected spelling is read as well."""
+_OCCURRENCE: Final = (_R5_SPELLING, _CORRECT_SPELLING)
 
 
 def stated_release(content_type: str) -> str | None:
@@ -50,8 +51,8 @@ def likely_release(resource: Node, resource_type: str) -> str:
     """R5 when the type or an element is its own (`medication`, `occurence…`, `item`, a list of supplied items), else R4."""
     if resource_type in R5_ONLY or isinstance(resource.get("suppliedItem"), list):
         return R5
-    if resource_type.startswith("Medication") and any(
-        name == "medication" or name.startswith((_R5_SPELLING, _CORRECT_SPELLING)) for name in resource
+    if resource_type.startswith("Medication") and (
+        "medication" in resource or any(name.startswith(_OCCURRENCE) for name in resource)
     ):
         return R5
     return R5 if resource_type == "SupplyRequest" and "item" in resource else R4

@@ -12,7 +12,17 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.raw import BODY_BYTES_MAX, CABINET_JSON, DECISION_JSON, ERP_JSON, FHIR_JSON, HL7_ER7, SCAN_JSON, UNKNOWN_TYPE
+from schemas.raw import (
+    BODY_BYTES_MAX,
+    CABINET_JSON,
+    DECISION_JSON,
+    EPCIS_JSON,
+    ERP_JSON,
+    FHIR_JSON,
+    HL7_ER7,
+    SCAN_JSON,
+    UNKNOWN_TYPE,
+)
 
 CAPTURE: Final = "application/vnd.wardstock.capture+jsonl"
 """A capture file (schemas/raw.py): not a message itself, but one a line."""
@@ -34,6 +44,7 @@ _SUFFIXES: Final = (
 
 _MEMBERS: Final = (
     (FHIR_JSON, ({"resourceType"},)),
+    (EPCIS_JSON, ({"epcisBody"}, {"eventTime", "type"})),
     (CAPTURE, ({"received_at", "body"}, {"received_at", "body_base64"})),
     (ERP_JSON, ({"answer_id"},)),
     (DECISION_JSON, ({"decision_id"},)),
@@ -55,6 +66,11 @@ def detect(name: str, data: bytes) -> str:
     if _INLINE_HEADER.search(head):
         return HL7_ER7
     return _by_name(name) or UNKNOWN_TYPE
+
+
+def is_hl7(data: bytes) -> bool:
+    """Whether the content is HL7 v2, whatever the name."""
+    return detect("", data) == HL7_ER7
 
 
 def _text(data: bytes) -> str:

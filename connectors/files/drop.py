@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.contract import Publish, PublishError, TooLarge
-from connectors.files.folder import Skipped
+from connectors.files.folder import Skipped, in_text
 from connectors.files.messages import AUTO, messages_of
 from schemas.raw import RawMessage
 
@@ -161,7 +161,7 @@ class DropFolder:
                 if isinstance(message, Skipped):
                     skipped.append(message.reason)
                     continue
-                named = replace(message, source=settings.source, connector="drop", name=path.name)
+                named = replace(message, source=settings.source, connector="drop", name=in_text(path.name))
                 on_the_way.append(asyncio.ensure_future(self._one(named)))
             while len(on_the_way) >= STORED_TOGETHER_MAX:
                 skipped += filter(None, [await on_the_way.popleft()])

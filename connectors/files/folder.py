@@ -1,7 +1,8 @@
 """Walking files and folders in one fixed order, and saying which files are left out and why.
 
 Left out, and reported: hidden files, and files that go along with data rather than hold it (`README*`, `*.md`, `*.tsv`, `*.csv`,
-`*.truth`). A file that is named directly is always taken. Nothing is read here.
+`*.truth`). A file that is named directly is always taken, and so are `*.csv` and `*.tsv` where a folder is said to hold reports.
+Nothing is read here.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 SIDECAR_SUFFIXES: Final = (".md", ".tsv", ".csv", ".truth")
+TABLE_SUFFIXES: Final = (".tsv", ".csv")
 SIDECAR_PREFIX: Final = "readme"
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file to read. `name` is its path below the given folder, with `/`."""
+    """A file to read. `name` is its path below the given folder, with `/`, as text (`in_text`)."""
 
     path: Path
     name: str
@@ -32,26 +34,34 @@ class Skipped:
     reason: str
 
 
-def walk(paths: Iterable[Path]) -> Iterator[FileEntry | Skipped]:
-    """Every file of the paths: the paths in the order given, the files below each by name (code point order)."""
+def in_text(name: str) -> str:
+    r"""A file's name as text that can be stored: bytes that are no UTF-8 are shown as `\xe9`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def walk(paths: Iterable[Path], *, tables: bool = False) -> Iterator[FileEntry | Skipped]:
+    """Every file of the paths: the paths in the order given, the files below each by name (code point order).
+
+    With `tables`, tables are data and not sidecars.
+    """
     for path in paths:
         if path.is_dir():
-            yield from _below(path)
+            yield from _below(path, tables=tables)
         elif path.is_file():
-            yield FileEntry(path, path.name)
+            yield FileEntry(path, in_text(path.name))
         else:
             what = "is neither a file nor a folder" if path.exists() else "does not exist"
-            yield Skipped(str(path), "not_found", f"{path} {what}.")
+            yield Skipped(in_text(str(path)), "not_found", f"{in_text(str(path))} {what}.")
 
 
-def _below(folder: Path) -> Iterator[FileEntry | Skipped]:
+def _below(folder: Path, *, tables: bool) -> Iterator[FileEntry | Skipped]:
     try:
-        found = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if not path.is_dir())
+        found = sorted((in_text(path.relative_to(folder).as_posix()), path) for path in folder.rglob("*") if not path.is_dir())
     except OSError as error:
-        yield Skipped(str(folder), "unreadable", f"{folder} can't be listed: {error.strerror or error}.")
+        yield Skipped(in_text(str(folder)), "unreadable", f"{in_text(str(folder))} can't be listed: {error.strerror or error}.")
         return
     for name, path in found:
-        reason = _left_out(name)
+        reason = _left_out(name, tables=tables)
         if reason is not None:
             yield Skipped(name, "sidecar" if not reason.startswith("hidden") else "hidden", f"{name} is left out: {reason}.")
         elif not path.is_file():
@@ -60,11 +70,13 @@ def _below(folder: Path) -> Iterator[FileEntry | Skipped]:
             yield FileEntry(path, name)
 
 
-def _left_out(name: str) -> str | None:
+def _left_out(name: str, *, tables: bool) -> str | None:
     """Why a file below a folder is left out; None when it is taken."""
     if any(part.startswith(".") for part in name.split("/")):
         return "hidden files are not data"
     last = name.rsplit("/", 1)[-1].lower()
+    if tables and last.endswith(TABLE_SUFFIXES):
+        return None
     if last.startswith(SIDECAR_PREFIX) or last.endswith(SIDECAR_SUFFIXES):
         return "README*, *.md, *.tsv, *.csv and *.truth go along with data, they hold no messages"
     return None

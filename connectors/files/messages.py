@@ -15,12 +15,12 @@ from connectors.files.capture import merge
 from connectors.files.detect import CAPTURE, HEAD_BYTES, detect
 from connectors.files.folder import FileEntry, Skipped, walk
 from connectors.files.split import is_splittable, split
-from schemas.raw import BODY_BYTES_MAX, CABINET_JSON, FHIR_JSON, HL7_ER7, SCAN_JSON, CaptureError, RawMessage
+from schemas.raw import BODY_BYTES_MAX, CABINET_JSON, FHIR_JSON, HL7_ER7, REPORT, SCAN_JSON, CaptureError, RawMessage
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 """Largest file that is read (captures have no limit: they are read line by line)."""
 
-FORMATS: Final = {"hl7": HL7_ER7, "fhir": FHIR_JSON, "cabinet": CABINET_JSON, "scan": SCAN_JSON}
+FORMATS: Final = {"hl7": HL7_ER7, "fhir": FHIR_JSON, "cabinet": CABINET_JSON, "scan": SCAN_JSON, "report": REPORT}
 """Forced formats; with `auto` each file's content decides."""
 AUTO: Final = "auto"
 
@@ -49,7 +49,7 @@ def messages_of(
     if format != AUTO and format not in FORMATS:
         msg = f"unknown format {format!r}; choose one of {', '.join((*FORMATS, AUTO))}"
         raise ValueError(msg)
-    return _all(list(walk(paths)), _Reading(FORMATS.get(format), site, now, profile))
+    return _all(list(walk(paths, tables=FORMATS.get(format) == REPORT)), _Reading(FORMATS.get(format), site, now, profile))
 
 
 def _all(entries: list[FileEntry | Skipped], reading: _Reading) -> Iterator[RawMessage | Skipped]:

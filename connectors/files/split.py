@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from schemas.raw import BODY_BYTES_MAX, FHIR_JSON, HL7_ER7, UNKNOWN_TYPE
+from schemas.raw import BODY_BYTES_MAX, FHIR_JSON, HL7_ER7, REPORT, UNKNOWN_TYPE
 
 LINES_MAX: Final = 1_000
 """Most FHIR resources in one part."""
@@ -29,10 +29,13 @@ class Part:
 
 
 def is_splittable(content_type: str, data: bytes) -> bool:
-    """Whether a file of this type may be cut: HL7 in a one-byte encoding, and lines that each hold a JSON object."""
+    """Whether a file of this type may be cut: HL7 in a one-byte encoding, and lines that each hold a JSON object.
+
+    A report never: which of its rows are alike, and where it begins and ends, can only be told from the whole.
+    """
     if content_type == HL7_ER7:
         return not data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return content_type != UNKNOWN_TYPE and is_json_lines(data)
+    return content_type not in (UNKNOWN_TYPE, REPORT) and is_json_lines(data)
 
 
 def is_json_lines(data: bytes) -> bool:

@@ -23,7 +23,7 @@ from schemas.events import StockEvent
 from schemas.ids import derived_id, fingerprint
 from schemas.kinds import EventKind, Feed
 from schemas.mapping import MappingContext
-from schemas.raw import RawMessage, RawRef
+from schemas.raw import YEAR_MAX, YEAR_MIN, RawMessage, RawRef
 from schemas.units import canonical_unit
 
 SENDERS_KEPT_MAX: Final = 1024
@@ -124,11 +124,15 @@ class Envelope:
         return Instant(self.received_at, zone_assumed=False)
 
     def _instant(self, segment: Segment, field: str, stamp: str) -> Instant:
-        """A time stamp in the site's zone. Raises `FieldError`."""
+        """A time stamp in the site's zone. Raises `FieldError`, also for the ends of the calendar, which have no local time."""
         try:
-            return parse_instant(stamp, self._zone)
+            found = parse_instant(stamp, self._zone)
         except TimeError as error:
             raise FieldError("bad_time", f"{segment.name}-{field}: {error}") from None
+        if not YEAR_MIN <= found.at.year <= YEAR_MAX:
+            reason = f"{segment.name}-{field}: {stamp[:40]!r} is not a time of this hub; check the sender's clock"
+            raise FieldError("absurd_time", reason)
+        return found
 
     def event(self, key: str, kind: EventKind, feed: Feed, occurred: Instant, **fields: Any) -> StockEvent:
         """An event of this message under `key`, with the fields of `StockEvent` that are the item's own."""

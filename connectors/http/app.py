@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from connectors.contract import Publish
 from connectors.http.fhir import add_fhir
 from connectors.http.intake import FeedSettings, Intake, NotStored
-from schemas.raw import CABINET_JSON, DECISION_JSON, ERP_JSON, SCAN_JSON
+from schemas.raw import CABINET_JSON, DECISION_JSON, EPCIS_JSON, ERP_JSON, SCAN_JSON
 
 PREVIEW_BYTES_MAX: Final = 256 * 1024
 """Larger bodies are stored without counting their items in the answer, so that answering stays quick."""
@@ -31,6 +31,7 @@ def feeds_router(publish: Publish, clock: Callable[[], datetime], settings: Feed
     names = intake.settings
     _add_own(router, intake, "/cabinet", "cabinet", CABINET_JSON, names.cabinet_source)
     _add_own(router, intake, "/scans", "scan", SCAN_JSON, names.scan_source)
+    _add_own(router, intake, "/epcis", "epcis", EPCIS_JSON, names.epcis_source)
     _add_own(router, intake, "/erp/answers", "erp", ERP_JSON, names.erp_source)
     _add_own(router, intake, "/decisions", "erp", DECISION_JSON, names.decision_source)
     return router
@@ -43,7 +44,7 @@ def _add_own(router: APIRouter, intake: Intake, path: str, connector: str, conte
         result = await intake.take(request, connector=connector, content_type=content_type, source=source)
         if isinstance(result, NotStored):
             return JSONResponse({"stored": False, "reason": result.reason}, result.status, result.headers)
-        return JSONResponse({"stored": True, **_preview(result.message.body)}, 202)
+        return JSONResponse({"stored": True, **_preview(result.message.body)}, 202, result.headers)
 
 
 def _preview(body: bytes) -> dict[str, object]:

@@ -27,23 +27,22 @@ VERSION_HEADER: Final = "X-FHIR-Version"
 _STORED: Final = "The message is stored; how each item in it ends stands in the hub's outcomes."
 _READ_ONLY: Final = "The hub takes resources in and gives none out; ask the tower or the topics for stock."
 _PATCH: Final = "A PATCH can't be followed without the resource it changes: PUT the whole resource. Nothing was stored."
-_VERSION_CHARACTERS_MAX: Final = 20
+VERSION_CHARACTERS_MAX: Final = 20
 
 
 def add_fhir(router: APIRouter, intake: Intake) -> None:
     """Add the endpoints to a router."""
     fhir = _Fhir(intake)
-    accepted: dict[int | str, dict[str, Any]] = {code: {"description": "OperationOutcome"} for code in (400, 405, 413, 415, 503)}
     add = router.add_api_route
-    add("/fhir/metadata", _metadata, methods=["GET"])
-    add("/fhir", fhir.take_any, methods=["POST"], status_code=202, responses=accepted)
-    add("/fhir/{resource_type}", fhir.create, methods=["POST"], status_code=202, responses=accepted)
-    add("/fhir/{resource_type}", fhir.delete_by_search, methods=["DELETE"], status_code=202, responses=accepted)
-    add("/fhir/{resource_type}/{id_}", fhir.update, methods=["PUT"], status_code=202, responses=accepted)
-    add("/fhir/{resource_type}/{id_}", fhir.delete, methods=["DELETE"], status_code=202, responses=accepted)
-    add("/fhir/{resource_type}/{id_}", _patch, methods=["PATCH"], status_code=405, responses=accepted)
-    add("/fhir/{resource_type}/{id_}", _read, methods=["GET"], status_code=405, responses=accepted)
-    add("/fhir/{resource_type}", _read, methods=["GET"], status_code=405, responses=accepted)
+    add("/fhir/metadata", _metadata, methods=["GET", "HEAD"])
+    add("/fhir", fhir.take_any, methods=["POST"])
+    add("/fhir/{resource_type}", fhir.create, methods=["POST"])
+    add("/fhir/{resource_type}", fhir.delete_by_search, methods=["DELETE"])
+    add("/fhir/{resource_type}/{id_}", fhir.update, methods=["PUT"])
+    add("/fhir/{resource_type}/{id_}", fhir.delete, methods=["DELETE"])
+    add("/fhir/{resource_type}/{id_}", _patch, methods=["PATCH"])
+    add("/fhir/{resource_type}/{id_}", _read, methods=["GET"])
+    add("/fhir/{resource_type}", _search, methods=["GET"])
 
 
 class _Fhir:
@@ -90,9 +89,9 @@ class _Fhir:
             return _refusal(result)
         wants_little = "return=minimal" in request.headers.get("prefer", "").replace(" ", "")
         if wants_little or len(result.message.body) > ANSWERED_BYTES_MAX:
-            return _answer(202, outcome("information", "informational", _STORED))
+            return _answer(202, outcome("information", "informational", _STORED), result.headers)
         named = about[1].partition("?")[0] if about else ""
-        return _answer(202, await run_in_threadpool(answer_to, result.message, named))
+        return _answer(202, await run_in_threadpool(answer_to, result.message, named), result.headers)
 
 
 def _content_type(request: Request) -> str | NotStored:
@@ -102,12 +101,11 @@ def _content_type(request: Request) -> str | NotStored:
         for name, _, value in (one.partition("=") for one in request.headers.get("content-type", "").split(";")[1:])
     }
     stated = (parameters.get("fhirversion"), request.query_params.get("fhirVersion"), request.headers.get(VERSION_HEADER))
-    release = next(filter(None, stated), None)
-    if release is None:
-        return FHIR_JSON
-    if len(release) > _VERSION_CHARACTERS_MAX or not release.isprintable() or ";" in release:
-        return NotStored(400, "value", "fhirVersion is no version number like 4.0, 4.3 or 5.0; nothing was stored.")
-    return f"{FHIR_JSON}; fhirVersion={release}"
+    found = [release for release in stated if release]
+    for release in found:
+        if len(release) > VERSION_CHARACTERS_MAX or not release.isprintable() or ";" in release:
+            return NotStored(400, "value", "fhirVersion is no version number like 4.0, 4.3 or 5.0; nothing was stored.")
+    return f"{FHIR_JSON}; fhirVersion={found[0]}" if found else FHIR_JSON
 
 
 def _entry(body: bytes, method: str, resource_type: str, id_: str) -> bytes | NotStored:
@@ -140,14 +138,24 @@ def _answer(status: int, resource: dict[str, Any], headers: dict[str, str] | Non
     return JSONResponse(resource, status, headers, media_type=FHIR_MEDIA_TYPE)
 
 
+def refused_in_fhir(status: int, sentence: str, headers: dict[str, str] | None = None) -> Response:
+    """An OperationOutcome that says what is not done here."""
+    return _answer(status, outcome("error", "not-supported", sentence), headers)
+
+
 async def _patch() -> Response:
     """Not supported: an OperationOutcome says what to send instead."""
-    return _answer(405, outcome("error", "not-supported", _PATCH), {"Allow": "PUT, DELETE"})
+    return refused_in_fhir(405, _PATCH, {"Allow": "PUT, DELETE"})
 
 
 async def _read() -> Response:
     """Not supported: an OperationOutcome says where stock is read."""
-    return _answer(405, outcome("error", "not-supported", _READ_ONLY), {"Allow": "POST, PUT, DELETE"})
+    return refused_in_fhir(405, _READ_ONLY, {"Allow": "PUT, DELETE"})
+
+
+async def _search() -> Response:
+    """Not supported either."""
+    return refused_in_fhir(405, _READ_ONLY, {"Allow": "POST, DELETE"})
 
 
 async def _metadata(request: Request) -> Response:

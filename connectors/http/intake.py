@@ -6,8 +6,9 @@ received is stored, and what can't be understood is refused by name later.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -15,16 +16,19 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from connectors.contract import Publish, PublishError, TooLarge
+from connectors.http.idempotency import KEY_WANTED, KeyBusyError, KeyMemory, KeyReusedError, is_key
 from schemas.raw import BODY_BYTES_MAX, RawMessage
 
 NAME_CHARACTERS_MAX: Final = 200
-"""Longest source, site or idempotency key a caller may give."""
+"""Longest source or site a caller may give."""
 RETRY_AFTER_SECONDS: Final = 5
 """What a sender is told to wait when the hub can't store."""
 
 SOURCE_HEADER: Final = "X-Wardstock-Source"
 SITE_HEADER: Final = "X-Wardstock-Site"
 KEY_HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
+"""Header of an answer to a request that was stored before, under the same key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,7 @@ class FeedSettings:
     fhir_source: str = "http-fhir"
     cabinet_source: str = "http-cabinet"
     scan_source: str = "http-scan"
+    epcis_source: str = "http-epcis"
     erp_source: str = "http-erp"
     decision_source: str = "http-decision"
     site: str | None = None
@@ -50,9 +55,15 @@ class FeedSettings:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The message is durable."""
+    """The message is durable: stored now, or (`is_replayed`) before, under the same key."""
 
     message: RawMessage
+    is_replayed: bool = False
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What the answer's headers say of it."""
+        return REPLAYED if self.is_replayed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +78,12 @@ class NotStored:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Where bodies go, and what time it is."""
+    """Where bodies go, what time it is, and what was stored under which key."""
 
     publish: Publish
     clock: Callable[[], datetime]
     settings: FeedSettings
+    keys: KeyMemory = field(default_factory=KeyMemory)
 
     async def take(
         self,
@@ -103,14 +115,29 @@ class Intake:
             peer=request.client.host if request.client else None,
             name=named.key,
         )
+        # Many devices may share an endpoint's default source: one that does not name its own is known by its address.
+        return await self._store(message, named.source if named.is_own else f"{named.source} {message.peer}")
+
+    async def _store(self, message: RawMessage, sender: str) -> Stored | NotStored:
+        """Make it durable, once a key of a sender."""
+        again = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         try:
-            await self.publish(message)
+            if message.name is None:
+                await self.publish(message)
+                return Stored(message)
+            was_stored = await self.keys.store_once(sender, message.name, _digest(message), lambda: self.publish(message))
+            return Stored(message, is_replayed=was_stored)
+        except KeyReusedError:
+            reason = f"{KEY_HEADER} {message.name} of {message.source} was used for another request; nothing was stored."
+            return NotStored(422, "conflict", f"{reason} Send this one under a key of its own.")
+        except KeyBusyError:
+            reason = f"A request under {KEY_HEADER} {message.name} is still being stored; send the same request again."
+            return NotStored(409, "transient", reason, again)
         except TooLarge as error:
             return NotStored(413, "too-long", str(error) or f"The body is over the hub's limit of {BODY_BYTES_MAX} bytes.")
         except PublishError as error:
             reason = f"The hub can't store now ({error or 'not available'}); send the same request again."
-            return NotStored(503, "transient", reason, {"Retry-After": str(RETRY_AFTER_SECONDS)})
-        return Stored(message)
+            return NotStored(503, "transient", reason, again)
 
     async def _body(self, request: Request, *, may_be_empty: bool) -> bytes | NotStored:
         """The whole body, or why it is not taken. Reading stops at the limit, whatever the sender announced."""
@@ -120,7 +147,7 @@ class Intake:
         limit = self.settings.body_bytes_max
         too_long = NotStored(413, "too-long", f"The body is over the limit of {limit} bytes; send it in several requests.")
         announced = request.headers.get("content-length", "")
-        if announced.isdigit() and int(announced[:20]) > limit:
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > limit:
             return too_long
         chunks: list[bytes] = []
         size = 0
@@ -137,23 +164,50 @@ class Intake:
         return b"".join(chunks)
 
 
+def _digest(message: RawMessage) -> bytes:
+    """What makes two requests the same: what they say, and what it is said about."""
+    about = (message.content_type, message.profile, message.site or "")
+    return hashlib.sha256("\n".join(about).encode() + b"\n" + message.body).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class _Names:
     source: str
     site: str | None
     key: str | None
+    is_own: bool
 
 
 def _names(request: Request, source: str, site: str | None) -> _Names | NotStored:
     """The feed's names: query parameter, else header, else the endpoint's default."""
     query, headers = request.query_params, request.headers
-    given = {
-        "source": (query.get("source") or headers.get(SOURCE_HEADER, "")).strip() or source,
-        "site": (query.get("site") or headers.get(SITE_HEADER, "")).strip() or site,
-        KEY_HEADER: headers.get(KEY_HEADER, "").strip() or None,
-    }
-    for name, value in given.items():
-        if value and (len(value) > NAME_CHARACTERS_MAX or not value.isprintable()):
+    found: list[str | None] = []
+    for name, asked, stated in (
+        ("source", query.getlist("source"), headers.getlist(SOURCE_HEADER)),
+        ("site", query.getlist("site"), headers.getlist(SITE_HEADER)),
+        (KEY_HEADER, [], headers.getlist(KEY_HEADER)),
+    ):
+        value: str | None = None
+        for given in (stated, asked):
+            one = _one(name, given) if given else None
+            if isinstance(one, NotStored):
+                return one
+            value = one or value
+        found.append(value)
+    return _Names(found[0] or source, found[1] or site, found[2], bool(found[0]))
+
+
+def _one(name: str, given: list[str]) -> str | NotStored | None:
+    """The name that was given, if it can be used; several that differ leave open which one is meant."""
+    is_a_key = name == KEY_HEADER
+    # Around a header's value stand blanks and tabs only (RFC 9110 §5.5); Python's `strip` would take a byte A0 for one as well.
+    values = {value.strip(" \t" if is_a_key else None) for value in given} - {""}
+    if len(values) > 1:
+        return NotStored(400, "value", f"{name} is given {len(given)} times with different values; nothing was stored.")
+    for value in values:
+        if is_a_key and not is_key(value):
+            return NotStored(400, "value", f"{name} {KEY_WANTED}; nothing was stored.")
+        if len(value) > NAME_CHARACTERS_MAX or not value.isprintable():
             reason = f"{name} must be printable text of at most {NAME_CHARACTERS_MAX} characters; nothing was stored."
             return NotStored(400, "value", reason)
-    return _Names(given["source"] or source, given["site"], given[KEY_HEADER])
+    return next(iter(values), None)

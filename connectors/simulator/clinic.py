@@ -9,6 +9,7 @@ from typing import Final
 
 from connectors.simulator.catalogue import Drug
 from connectors.simulator.clock import HOUR
+from connectors.simulator.feeds import as_one
 from connectors.simulator.hospital import Hospital
 from connectors.simulator.plan import CLINIC, CLINIC_VISITS_PER_DAY, MAIN
 from connectors.simulator.truth import PATIENT
@@ -53,11 +54,12 @@ class Clinic:
     def _give(self, t: int, order: str, mrn: str, drug: Drug) -> None:
         h = self.h
         card = h.pocket(CLINIC, drug)
-        lots = card.take(drug.dose, t)
+        lots = h.take(card, drug.dose, t)
         if sum(quantity for _, quantity in lots) < drug.dose:
             return
-        for part in h.remove("administer", t, card, lots, PATIENT):
-            h.feeds.clinic_administration(part, order, mrn, drug, self._rng.choice(h.nurses))
+        parts, lotless = h.remove("administer", t, card, lots, PATIENT), h.feeds.is_unscanned()
+        for part in as_one(parts) if lotless else parts:
+            h.feeds.clinic_administration(part, order, mrn, drug, self._rng.choice(h.nurses), lotless=lotless)
 
     def _take_home(self, t: int, mrn: str) -> None:
         h = self.h
@@ -65,5 +67,7 @@ class Clinic:
         order = self._order()
         h.feeds.clinic_request(t, order, mrn, drug)
         card = h.truth.card(MAIN, drug.item)
-        for part in h.remove("dispense", t + 60, card, card.take(drug.dose * 6, t), PATIENT):
-            h.feeds.clinic_dispense(part, order, mrn, drug, self._rng.choice(h.pharmacists))
+        parts = h.remove("dispense", t + 60, card, h.take(card, drug.dose * 6, t), PATIENT)
+        lotless = bool(parts) and h.feeds.is_unscanned()
+        for part in as_one(parts) if lotless else parts:
+            h.feeds.clinic_dispense(part, order, mrn, drug, self._rng.choice(h.pharmacists), lotless=lotless)

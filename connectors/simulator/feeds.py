@@ -26,6 +26,12 @@ Part = tuple[int, Lot, int]
 """One lot's share of a fact: its instant, the lot, base units."""
 
 
+def as_one(parts: list[Part]) -> list[Part]:
+    """What was taken at once as one fact of its last instant; its lot stands for its product's code alone."""
+    t, lot, _ = parts[-1]
+    return [(t, lot, sum(quantity for _, _, quantity in parts))]
+
+
 class Device:
     """A cabinet or a handheld scanner: its running number of events and the last second it was used."""
 
@@ -57,6 +63,8 @@ class Feeds:
         self._wrong_codes = knobs.wrong_codes
         self._unreported = knobs.unreported_lots
         self._faults = Random(f"{knobs.seed}:{plan.id}:faults")  # noqa: S311  # reproducible faults, nothing secret
+        self._unscanned = knobs.unscanned
+        self._scanners = Random(f"{knobs.seed}:{plan.id}:unscanned")  # noqa: S311  # the same
         self._numbers: dict[str, int] = {}
 
     def number(self, name: str) -> int:
@@ -72,13 +80,21 @@ class Feeds:
     def _lot_is_unreported(self) -> bool:
         return bool(self._unreported) and self._faults.random() < self._unreported
 
+    def count_is_lotless(self, *, scanned: bool) -> bool:
+        """Whether a place is counted as a whole: who counts lot by lot and names none of them would count less than there is."""
+        return (not scanned and self.is_unscanned()) or self._lot_is_unreported()
+
+    def is_unscanned(self) -> bool:
+        """Whether the next fact is told without lot, in one message for all lots of it."""
+        return bool(self._unscanned) and self._scanners.random() < self._unscanned
+
     def _ndc(self, box: Box, name: str) -> str:
         """An HL7 coded element: NDC, name, system (table 0396)."""
         code = "99999-9999-99" if self._code_is_wrong() else box.ndc
         return f"{code}^{name}^NDC"
 
-    def _hl7_lot(self, lot: Lot) -> tuple[str, str]:
-        return ("", "") if self._lot_is_unreported() else (lot.number, lot.expiry_digits)
+    def _hl7_lot(self, lot: Lot, *, lotless: bool) -> tuple[str, str]:
+        return ("", "") if lotless or self._lot_is_unreported() else (lot.number, lot.expiry_digits)
 
     # ---- HL7 ------------------------------------------------------------------------------------------------------
 
@@ -102,11 +118,12 @@ class Feeds:
         """Doses given (CP), refused (RE) or not available (NA), one RXA a lot."""
         drug = order.drug
         lines = []
-        for t, lot, quantity in parts:
+        lotless = self.is_unscanned()
+        for t, lot, quantity in as_one(parts) if lotless else parts:
             order.given += 1
             dose = dose_text(drug, quantity, by_strength=order.by_strength)
             code = self._ndc(lot.box, drug.name)
-            lines.append((t, self.hl7.rxa(t, order.given, code, dose, nurse, self._hl7_lot(lot), status)))
+            lines.append((t, self.hl7.rxa(t, order.given, code, dose, nurse, self._hl7_lot(lot, lotless=lotless), status)))
         self._post_hl7("emar", parts[-1][0], self.hl7.ras(order, lines))
 
     def unavailable(self, t: int, order: Order, nurse: str) -> None:
@@ -122,10 +139,12 @@ class Feeds:
         drug = order.drug
         order.fills += 1
         lines = []
-        for number, (t, lot, quantity) in enumerate(parts, start=1):
+        lotless = self.is_unscanned()
+        for number, (t, lot, quantity) in enumerate(as_one(parts) if lotless else parts, start=1):
             whole = drug.container and quantity == drug.boxes[0].package
             amount = ("1", UNIT_CODES[drug.container]) if whole else (str(quantity), UNIT_CODES[drug.base_unit])
-            segment = self.hl7.rxd(t, number, self._ndc(lot.box, drug.name), amount, order, pharmacist, self._hl7_lot(lot))
+            stated = self._hl7_lot(lot, lotless=lotless)
+            segment = self.hl7.rxd(t, number, self._ndc(lot.box, drug.name), amount, order, pharmacist, stated)
             lines.append((t, segment))
         self._post_hl7("rds", parts[-1][0], self.hl7.rds(order, lines))
 
@@ -150,15 +169,18 @@ class Feeds:
         row.update(more)
         return row
 
-    def with_lot(self, row: dict[str, Any], lot: Lot) -> dict[str, Any]:
-        """Add product code, lot and expiry to a transaction."""
+    def with_lot(self, row: dict[str, Any], lot: Lot, *, lotless: bool = False, counted: bool = False) -> dict[str, Any]:
+        """Add product code, lot and expiry to a transaction; the code alone where nobody scanned the lot.
+
+        `counted`: whether the lot is told was decided for the whole count (`count_is_lotless`).
+        """
         system = self.plan.cabinet_codes
         code = {"ndc": lot.box.ndc11, "local": lot.box.local, "gtin": lot.box.gtin}[system]
         if self._code_is_wrong():
             system, code = "local", f"OLD-{lot.box.local}"
         row["code_system"] = system
         row["product_code"] = code
-        if not self._lot_is_unreported():
+        if not lotless and (counted or not self._lot_is_unreported()):
             row["lot"] = lot.number
             row["expiry"] = lot.expiry
         return row
@@ -169,10 +191,12 @@ class Feeds:
 
     # ---- scans ----------------------------------------------------------------------------------------------------
 
-    def scan(self, activity: str, t: int, lot: Lot, location: str, user: str, **more: Any) -> None:
-        """One scan. Without `quantity` in `more` it is one package."""
+    def scan(
+        self, activity: str, t: int, lot: Lot, location: str, user: str, *, lotless: bool | None = None, **more: Any
+    ) -> None:
+        """One scan. Without `quantity` in `more` it is one package; `lotless` where it was decided for a whole count."""
         number = self.scanner.next()
-        digits = None if self._lot_is_unreported() else lot.expiry_digits[2:]
+        digits = None if (self._lot_is_unreported() if lotless is None else lotless) else lot.expiry_digits[2:]
         gtin = "00399999999991" if self._code_is_wrong() else lot.box.gtin
         row: dict[str, Any] = {
             "session": f"{self.plan.id}-{self.clock.local_date(t):%Y%m%d}",
@@ -203,25 +227,25 @@ class Feeds:
         coding = self._coding(drug.boxes[0], drug.name)
         self._post_fhir(t, wire_fhir.request(order, mrn, coding, drug.name, self.clock.iso(t)))
 
-    def _fhir_medication(self, lot: Lot, drug: Drug) -> dict[str, Any]:
-        batch = None if self._lot_is_unreported() else (lot.number, lot.expiry)
+    def _fhir_medication(self, lot: Lot, drug: Drug, *, lotless: bool) -> dict[str, Any]:
+        batch = None if lotless or self._lot_is_unreported() else (lot.number, lot.expiry)
         return wire_fhir.medication(self._coding(lot.box, drug.name), drug.name, batch)
 
-    def clinic_dispense(self, part: Part, order: str, mrn: str, drug: Drug, actor: str) -> None:
+    def clinic_dispense(self, part: Part, order: str, mrn: str, drug: Drug, actor: str, *, lotless: bool) -> None:
         """The central pharmacy handed out what the clinic prescribed."""
         t, lot, quantity = part
         number = f"MD-{self.plan.id}-{self.number('dispense'):08d}"
         amount = {"value": quantity, "unit": UNIT_WORDS[drug.base_unit]}
-        medication = self._fhir_medication(lot, drug)
+        medication = self._fhir_medication(lot, drug, lotless=lotless)
         self._post_fhir(t, wire_fhir.dispense(number, order, mrn, medication, amount, "MAIN", actor, self.clock.iso(t)))
 
-    def clinic_administration(self, part: Part, order: str, mrn: str, drug: Drug, actor: str) -> None:
+    def clinic_administration(self, part: Part, order: str, mrn: str, drug: Drug, actor: str, *, lotless: bool) -> None:
         """A nurse of the clinic gave a dose from the clinic's own stock, charted by strength where that is known."""
         t, lot, quantity = part
         number = f"MA-{self.plan.id}-{self.number('administration'):08d}"
         amount, unit = dose_text(drug, quantity, by_strength=number[-1] in "02468")
         dose: dict[str, Any] = {"value": Decimal(amount), "unit": unit}
-        medication = self._fhir_medication(lot, drug)
+        medication = self._fhir_medication(lot, drug, lotless=lotless)
         place = CLINIC.upper()
         self._post_fhir(t, wire_fhir.administration(number, order, mrn, medication, dose, place, actor, self.clock.iso(t)))
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from connectors.simulator.catalogue import Box, Drug
 from connectors.simulator.clock import HOUR, LocalClock
+from connectors.simulator.drawing import Drawing
 from connectors.simulator.feeds import Device, Feeds, Part
 from connectors.simulator.knobs import Knobs
 from connectors.simulator.outbox import Arrival, Outbox, Window
@@ -69,6 +70,7 @@ class Hospital:
         self._queue: list[tuple[int, int, Action, tuple[Any, ...]]] = []
         self._number = 0
         self._lots = self.chance("lots")
+        self.take = Drawing(knobs.drawing, knobs.careless, self.chance("drawing")).take
         self.low: Callable[[int, Card], None] = lambda _t, _card: None
 
     def chance(self, purpose: str) -> Random:

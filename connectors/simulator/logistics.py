@@ -7,10 +7,11 @@ anybody asks for it. Expired store stock goes to the quarantine shelf by put-awa
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connectors.simulator.catalogue import Box, Drug
 from connectors.simulator.clock import DAY, HOUR
+from connectors.simulator.feeds import Part, as_one
 from connectors.simulator.hospital import Hospital
 from connectors.simulator.knobs import Knobs
 from connectors.simulator.plan import CLINIC, MAIN, POCKETS_PER_DRAWER, QUARANTINE, RETURNS, TRANSIT, Unit
@@ -25,6 +26,14 @@ REASSIGNED: Final = 0.05
 DAYS_A_CYCLE: Final = 7
 SCANNED_SINGLY_MAX: Final = 3
 """Most packages of a lot that somebody scans one by one."""
+
+
+class _Filled(NamedTuple):
+    """What is told of a fill: what came, the pocket's total before, and whether without lot."""
+
+    part: Part
+    before: int
+    lotless: bool
 
 
 class Logistics:
@@ -152,13 +161,29 @@ class Logistics:
         h = self.h
         policy = h.plan.policies[(card.location, card.item)]
         user = self._technician()
-        lots = h.main[drug.item].take(policy.par, t)
-        for lot, quantity in lots:
-            action = "refill" if card.total else "load"
-            [(t, _, _)] = h.remove(action, t, h.main[drug.item], [(lot, quantity)], card, h.feeds.cabinets[unit.place])
-            rows.append(h.feeds.with_lot(h.feeds.transaction(action, t, unit, drug, quantity, user=user), lot))
+        lots = h.take(h.main[drug.item], policy.par, t)
+        for filled in self._fill(t, unit, card, drug, lots):
+            t, lot, quantity = filled.part
+            action = "refill" if filled.before else "load"
+            row = h.feeds.transaction(action, t, unit, drug, quantity, user=user)
+            rows.append(h.feeds.with_lot(row, lot, lotless=filled.lotless))
         self._again(t, card, drug, self._load_later, nothing=not lots)
         return t
+
+    def _fill(
+        self, t: int, unit: Unit, card: Card, drug: Drug, lots: list[tuple[Lot, int]], into_empty: str = "load"
+    ) -> list[_Filled]:
+        """Fill a pocket lot by lot; returns what is to be told of it."""
+        lotless = self.h.feeds.is_unscanned()
+        told: list[_Filled] = []
+        for lot in lots:
+            before, kind = card.total, "refill" if card.total else into_empty
+            done = self.h.remove(kind, t, self.h.main[drug.item], [lot], card, self.h.feeds.cabinets[unit.place])
+            told += [_Filled(part, before, lotless) for part in done]
+        if lotless and told:
+            [whole] = as_one([one.part for one in told])
+            return [_Filled(whole, told[0].before, lotless)]
+        return told
 
     def _load_later(self, t: int, card: Card, drug: Drug) -> None:
         rows: list[dict[str, Any]] = []
@@ -170,12 +195,11 @@ class Logistics:
         h = self.h
         unit = self._units[card.location]
         user = self._technician()
-        lots = h.main[drug.item].take(self._wanted(t, card), t)
-        for lot, quantity in lots:
-            before = card.total
-            [(t, _, _)] = h.remove("refill", t, h.main[drug.item], [(lot, quantity)], card, h.feeds.cabinets[unit.place])
-            row = h.feeds.transaction("refill", t, unit, drug, quantity, user=user, begin_count=before)
-            h.feeds.cabinet(t, [h.feeds.with_lot(row, lot)])
+        lots = h.take(h.main[drug.item], self._wanted(t, card), t)
+        for filled in self._fill(t, unit, card, drug, lots, "refill"):
+            t, lot, quantity = filled.part
+            row = h.feeds.transaction("refill", t, unit, drug, quantity, user=user, begin_count=filled.before)
+            h.feeds.cabinet(t, [h.feeds.with_lot(row, lot, lotless=filled.lotless)])
         self._again(t, card, drug, self._refill, nothing=not lots and card.usable(t) <= card.minimum)
 
     # ---- wards ----------------------------------------------------------------------------------------------------
@@ -184,7 +208,7 @@ class Logistics:
         """Straight from the store to its place, one scan a lot."""
         h = self.h
         user = self._technician()
-        lots = h.main[drug.item].take(self._wanted(t, card), t)
+        lots = h.take(h.main[drug.item], self._wanted(t, card), t)
         for at, lot, quantity in h.remove("put_away", t, h.main[drug.item], lots, card, h.feeds.scanner):
             h.feeds.scan("put_away", at, lot, MAIN, user, to_location=card.location, quantity=quantity, unit=drug.base_unit)
             t = at
@@ -198,7 +222,7 @@ class Logistics:
         h = self.h
         user = self._technician()
         cart = h.truth.card(TRANSIT, drug.item)
-        lots = h.main[drug.item].take(self._wanted(t, card), t)
+        lots = h.take(h.main[drug.item], self._wanted(t, card), t)
         for at, lot, quantity in h.remove("pick", t, h.main[drug.item], lots, cart, h.feeds.scanner):
             h.feeds.scan("pick", at, lot, MAIN, user, quantity=quantity, unit=drug.base_unit)
             h.at(at + self._rng.randint(600, HOUR), self._arrive, card, drug, lot, quantity, user)
@@ -245,7 +269,7 @@ class Logistics:
             row = h.feeds.transaction("expire", t, unit, drug, quantity, user=user, begin_count=before)
             if drug.controlled:
                 row["witness"] = h.pharmacists[0]
-            h.feeds.cabinet(t, [h.feeds.with_lot(row, lot)])
+            h.feeds.cabinet(t, [h.feeds.with_lot(row, lot, lotless=h.feeds.is_unscanned())])
 
     def _destroy(self, t: int, card: Card) -> None:
         h = self.h
@@ -279,14 +303,18 @@ class Logistics:
         card = h.pocket(unit.pockets[drug.item], drug)
         user = self._technician()
         rows = []
-        for lot, quantity in card.lots.items():
-            t = h.stamp(t, card, h.feeds.cabinets[unit.place])
-            row = h.feeds.transaction("count", t, unit, drug, self._counted(quantity), user=user)
-            rows.append(h.feeds.with_lot(row, lot))
+        lotless = h.feeds.count_is_lotless(scanned=False)
+        counted = [
+            (h.stamp(t, card, h.feeds.cabinets[unit.place]), lot, self._counted(quantity)) for lot, quantity in card.lots.items()
+        ]
+        for at, lot, quantity in as_one(counted) if lotless and counted else counted:
+            t = at
+            row = h.feeds.transaction("count", t, unit, drug, quantity, user=user)
+            rows.append(h.feeds.with_lot(row, lot, lotless=lotless, counted=True))
         if not rows:
             return
         h.feeds.cabinet(t, rows)
-        if len(rows) == 1 and not card.busy and card.usable(t) and self._rng.random() < REASSIGNED:
+        if len(card.lots) == 1 and not card.busy and card.usable(t) and self._rng.random() < REASSIGNED:
             card.busy = True
             h.at(t + self._rng.randint(60, 600), self._unload, unit, card, drug)
 
@@ -299,12 +327,18 @@ class Logistics:
         [(lot, quantity)] = card.lots.items()
         [(t, _, _)] = h.remove("unload", t, card, [(lot, quantity)], h.main[drug.item], h.feeds.cabinets[unit.place])
         row = h.feeds.transaction("unload", t, unit, drug, quantity, user=self._technician(), begin_count=quantity)
-        h.feeds.cabinet(t, [h.feeds.with_lot(row, lot)])
+        h.feeds.cabinet(t, [h.feeds.with_lot(row, lot, lotless=h.feeds.is_unscanned())])
         h.at(t + self._rng.randint(HOUR, 4 * HOUR), self._load_later, card, drug)
 
     def _count_shelf(self, t: int, drug: Drug) -> None:
         h = self.h
         card = h.main[drug.item]
-        for lot, quantity in list(card.lots.items()):
-            t = h.stamp(t, card, h.feeds.scanner)
-            h.feeds.scan("count", t, lot, MAIN, self._technician(), quantity=self._counted(quantity), unit=drug.base_unit)
+        lotless = h.feeds.count_is_lotless(scanned=True)
+        counted = [
+            (h.stamp(t, card, h.feeds.scanner), lot, self._technician(), self._counted(quantity))
+            for lot, quantity in card.lots.items()
+        ]
+        total = sum(quantity for *_, quantity in counted)
+        for at, lot, user, quantity in counted[-1:] if lotless else counted:
+            amount = {"quantity": total if lotless else quantity, "unit": drug.base_unit}
+            h.feeds.scan("count", at, lot, MAIN, user, lotless=lotless, **amount)

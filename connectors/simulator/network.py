@@ -181,4 +181,4 @@ def _site(index: int, knobs: Knobs) -> SitePlan:
 def build_network(knobs: Knobs) -> Network:
     """The network of these knobs (`sites`, `beds`, `seed`), with its reference records."""
     sites = tuple(_site(index, knobs) for index in range(knobs.sites))
-    return Network(sites=sites, reference=reference_of(sites))
+    return Network(sites=sites, reference=reference_of(sites, knobs))

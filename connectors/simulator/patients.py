@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.simulator.clock import DAY, HOUR
-from connectors.simulator.feeds import Part
+from connectors.simulator.feeds import Part, as_one
 from connectors.simulator.hospital import Hospital
 from connectors.simulator.people import Order, Patient
 from connectors.simulator.plan import CENTRAL_SHARE, RETURNS, Unit
@@ -133,7 +133,7 @@ class Patients:
         h, drug = self.h, order.drug
         wanted = drug.boxes[0].package if drug.container else drug.dose * drug.per_day
         card = h.main[drug.item]
-        lots = card.take(wanted, t)
+        lots = h.take(card, wanted, t)
         if drug.container and sum(quantity for _, quantity in lots) < wanted:
             lots = []
         if lots:
@@ -174,7 +174,7 @@ class Patients:
         """No cabinet: what the nurse charts is what leaves the shelf; a refused dose stays there."""
         h, drug = self.h, order.drug
         card = h.pocket(order.patient.unit.place, drug)
-        lots = card.take(drug.dose, t)
+        lots = h.take(card, drug.dose, t)
         if sum(quantity for _, quantity in lots) < drug.dose:
             h.feeds.unavailable(t, order, self._nurse())
         elif self._doses.random() < REFUSED:
@@ -187,32 +187,38 @@ class Patients:
         h, drug, unit = self.h, order.drug, order.patient.unit
         card = h.pocket(unit.pockets[drug.item], drug)
         extra = drug.dose if self._doses.random() < MORE_THAN_NEEDED else 0
-        lots = card.take(drug.dose + extra, t)
+        lots = h.take(card, drug.dose + extra, t)
         had = sum(quantity for _, quantity in lots)
         if had < drug.dose:
             h.feeds.unavailable(t, order, self._nurse())
             return
         nurse = self._nurse()
-        parts = []
-        for lot, quantity in lots:
+        parts: list[Part] = []
+        lotless, begin = h.feeds.is_unscanned(), card.total
+        for part in lots:
             before = card.total
-            done = h.remove("vend", t, card, [(lot, quantity)], PATIENT, h.feeds.cabinets[unit.place])
-            self._tell(done, "vend", unit, order, nurse, begin_count=before, begin_count_verified=drug.controlled)
+            done = h.remove("vend", t, card, [part], PATIENT, h.feeds.cabinets[unit.place])
             parts += done
+            counted = {"begin_count": begin if lotless else before, "begin_count_verified": drug.controlled}
+            if not lotless or len(parts) == len(lots):
+                self._tell(parts if lotless else done, "vend", unit, order, nurse, lotless=lotless, **counted)
         if had > drug.dose:
-            _, lot, _ = parts[-1]
-            h.at(t + self._doses.randint(300, 1800), self._return, order, unit, lot, had - drug.dose, nurse)
+            back = t + self._doses.randint(300, 1800)
+            for _, lot, quantity in _first(parts[::-1], had - drug.dose)[::-1]:
+                h.at(back, self._return, order, unit, lot, quantity, nurse)
             parts = _first(parts, drug.dose)
         h.at(parts[-1][0] + self._doses.randint(120, 900), self._outcome, order, unit, parts, nurse)
 
-    def _tell(self, parts: list[Part], action: str, unit: Unit, order: Order, user: str, **more: object) -> None:
+    def _tell(
+        self, parts: list[Part], action: str, unit: Unit, order: Order, user: str, *, lotless: bool, **more: object
+    ) -> None:
         feeds = self.h.feeds
-        for t, lot, quantity in parts:
+        for t, lot, quantity in as_one(parts) if lotless else parts:
             row = feeds.transaction(action, t, unit, order.drug, quantity, user=user, **more)
             row["patient_id"] = order.patient.mrn
             row["patient_authority"] = self.h.plan.facility
             row["order_id"] = order.placer
-            feeds.cabinet(t, [feeds.with_lot(row, lot)])
+            feeds.cabinet(t, [feeds.with_lot(row, lot, lotless=lotless)])
 
     def _outcome(self, t: int, order: Order, unit: Unit, parts: list[Part], nurse: str) -> None:
         """Most doses are given; a refused one goes back into the pocket or, if it was opened, to waste before a witness."""
@@ -232,14 +238,14 @@ class Patients:
         card = h.pocket(unit.pockets[order.drug.item], order.drug)
         before = card.total
         t = h.add("return", t, lot, quantity, PATIENT, card, h.feeds.cabinets[unit.place])
-        self._tell([(t, lot, quantity)], "return", unit, order, nurse, begin_count=before)
+        self._tell([(t, lot, quantity)], "return", unit, order, nurse, lotless=h.feeds.is_unscanned(), begin_count=before)
 
     def _waste(self, t: int, order: Order, unit: Unit, lot: Lot, quantity: int, nurse: str) -> None:
         """Waste of a removed dose: from the patient to the waste account, so no card changes; a second nurse witnesses."""
         h = self.h
         t = h.stamp(t, h.pocket(unit.pockets[order.drug.item], order.drug), h.feeds.cabinets[unit.place])
         witness = h.nurses[(h.nurses.index(nurse) + 1 + self._doses.randrange(len(h.nurses) - 1)) % len(h.nurses)]
-        self._tell([(t, lot, quantity)], "waste", unit, order, nurse, witness=witness)
+        self._tell([(t, lot, quantity)], "waste", unit, order, nurse, lotless=h.feeds.is_unscanned(), witness=witness)
 
 
 def _first(parts: list[Part], quantity: int) -> list[Part]:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from connectors.simulator.catalogue import Drug, load_catalogue
+from connectors.simulator.drawing import FEFO
+from connectors.simulator.knobs import Knobs
 from connectors.simulator.plan import CLINIC, MAIN, QUARANTINE, RETURNS, TRANSIT, SitePlan, Unit
 from schemas.codes import LOCAL, Code
 from schemas.kinds import CommandKind, ConsumptionRuleKind, Feed, LocationKind
 from schemas.reference import (
     ApprovalRule,
     ConsumptionRule,
+    DrawingRule,
     Item,
     Location,
     Product,
@@ -42,6 +45,8 @@ PEOPLE: Final = (
     *((f"rn{number:02d}", "nurse") for number in range(1, 13)),
 )
 """Staff of every site; an id is `<site>-<name>`."""
+NETWORK_STEWARD: Final = Role(person="network-steward1", role="steward")
+"""Decides on changes that concern all sites: an item is stocked by each of them."""
 
 
 def person(site: str, name: str) -> str:
@@ -201,9 +206,25 @@ def _approval_rules() -> list[ApprovalRule]:
     ]
 
 
-def reference_of(sites: Sequence[SitePlan]) -> dict[str, tuple[object, ...]]:
-    """Records by kind name, in an order in which every record follows those it refers to."""
+def _drawing_rules(sites: Sequence[SitePlan], knobs: Knobs) -> tuple[DrawingRule, ...]:
+    if knobs.drawing == FEFO and not knobs.careless:
+        return ()
+    compliance = Decimal(str(round(1 - knobs.careless, 6)))
+    rule: Any = knobs.drawing
+    return tuple(DrawingRule(site=plan.id, rule=rule, compliance=compliance) for plan in sites)
+
+
+def _staff(sites: Sequence[SitePlan]) -> list[Role]:
+    return [Role(person=person(plan.id, name), role=role, sites=(plan.id,)) for plan in sites for name, role in PEOPLE]  # type: ignore[arg-type]
+
+
+def reference_of(sites: Sequence[SitePlan], knobs: Knobs) -> dict[str, tuple[object, ...]]:
+    """Records by kind name, in an order in which every record follows those it refers to.
+
+    How lots are taken is stated where it is not by first expiry alone.
+    """
     drugs = load_catalogue()
+    drawing = _drawing_rules(sites, knobs)
     return {
         "site": tuple(_site(plan) for plan in sites),
         "location": tuple(location for plan in sites for location in _locations(plan)),
@@ -214,6 +235,7 @@ def reference_of(sites: Sequence[SitePlan]) -> dict[str, tuple[object, ...]]:
         "par_policy": tuple(policy for plan in sites for policy in plan.policies.values()),
         "supplier": SUPPLIERS,
         "supplier_item": tuple(sold for drug in drugs for sold in _supplier_items(drug)),
-        "role": tuple(Role(person=person(plan.id, name), role=role, sites=(plan.id,)) for plan in sites for name, role in PEOPLE),  # type: ignore[arg-type]
+        "role": (*_staff(sites), NETWORK_STEWARD),
         "approval_rule": tuple(_approval_rules()),
+        **({"drawing_rule": drawing} if drawing else {}),
     }

@@ -30,6 +30,8 @@ FILE_NAMES: Final = {
     "role": "roles.csv",
     "approval_rule": "approval_rules.csv",
 }
+SELDOM_NAMES: Final = {"drawing_rule": "drawing_rules.csv"}
+"""Files that a network has only where its knobs ask for it."""
 
 
 def cell(value: object) -> str:
@@ -56,7 +58,8 @@ def write_reference(network: Network, directory: Path) -> list[Path]:
     """Write one CSV file a kind into `directory` (made when absent); returns the paths in loading order."""
     directory.mkdir(parents=True, exist_ok=True)
     written = []
-    for kind, name in FILE_NAMES.items():
+    seldom = {kind: name for kind, name in SELDOM_NAMES.items() if kind in network.reference}
+    for kind, name in (FILE_NAMES | seldom).items():
         fields = [field.name for field in dataclasses.fields(REFERENCE_KINDS[kind].codec.type)]
         path = directory / name
         with path.open("w", encoding="utf-8", newline="") as file:

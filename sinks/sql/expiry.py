@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from schemas.kinds import BalanceStatus
+from sinks.expiry.risk import bucket
 from sinks.sql.filters import item_name
 from sinks.sql.tables import BALANCES, REFERENCE
 
@@ -41,6 +42,17 @@ def local_date(zone: str | None, now: datetime) -> date:
 def site_dates(connection: Connection, now: datetime) -> dict[str, date]:
     """Today at each site of the reference data. A site without a record lives in UTC."""
     return {site: local_date(zone, now) for site, zone in site_zones(connection).items()}
+
+
+def site_today(connection: Connection, now: datetime) -> Callable[[str], date]:
+    """Today at a site."""
+    today, elsewhere = site_dates(connection, now), now.astimezone(UTC).date()
+    return lambda site: today.get(site, elsewhere)
+
+
+def dated(row: dict[str, Any], days: int) -> dict[str, Any]:
+    """A lot with the days that are left to its date, and the bucket it is counted in."""
+    return {**row, "days": days, "bucket": bucket(days)}
 
 
 def expiring_query(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from sinks.sql.tables import MOVEMENTS, REFERENCE
+from sinks.sql.tables import MOVEMENTS, REFERENCE, without_nul
 
 _WHOLE_SECOND: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.000000Z")
 
@@ -24,7 +24,7 @@ def shown(row: Mapping[Any, Any]) -> dict[str, Any]:
 def at_place(column: sa.ColumnElement[str], location: str) -> sa.ColumnElement[bool]:
     """The place itself or anything below it; `main` does not match `main2`. Case matters, unlike with LIKE in SQLite."""
     below = location + "/"
-    return sa.or_(column == location, sa.func.substr(column, 1, len(below)) == below)
+    return sa.or_(column == location, sa.func.substr(column, 1, len(below), type_=column.type) == below)
 
 
 def touches_place(location: str) -> sa.ColumnElement[bool]:
@@ -35,7 +35,7 @@ def touches_place(location: str) -> sa.ColumnElement[bool]:
 
 def contains(column: sa.ColumnElement[Any], word: str) -> sa.ColumnElement[bool]:
     """Text that contains the word, whatever its case."""
-    return sa.func.lower(column).contains(word.lower(), autoescape=True)
+    return sa.func.lower(column).contains(without_nul(word.lower()), autoescape=True)
 
 
 def item_name(item: sa.ColumnElement[str]) -> sa.ScalarSelect[Any]:

@@ -21,8 +21,8 @@ from sqlalchemy.engine import Connection, Engine
 from schemas import topics
 from schemas.codec import contract
 from schemas.log import LogRecord
-from sinks.sql import rows, tables
-from sinks.sql.engine import WRITER, open_engine
+from sinks.sql import facts, finance_rows, handled, return_credits, rows, tables
+from sinks.sql.engine import open_engine, writer
 
 STAGED_ROWS_MAX: Final = 20_000
 """Rows held in memory before they are written (within the same transaction)."""
@@ -38,11 +38,13 @@ class ProjectionError(Exception):
 class _Target:
     """Where the records of a topic go. `identity` names the columns of the row's primary key.
 
-    Topics keyed by site only append: there a tombstone has no row of its own and deletes nothing.
+    Topics keyed by site only append: there a tombstone has no row of its own and deletes nothing. `reads` decodes a record, where
+    the topic has no contract of its own; None when the record is of no interest.
     """
 
     table: sa.Table
     row: rows.RowOf
+    reads: Callable[[LogRecord], object | None] | None = None
     identity: tuple[str, ...] = ("record_key",)
     appends: bool = False
 
@@ -51,9 +53,11 @@ _TARGETS: Final[dict[str, _Target]] = {
     topics.BALANCES: _Target(table=tables.BALANCES, row=rows.balance_row),
     topics.POSITIONS: _Target(table=tables.POSITIONS, row=rows.position_row),
     topics.COMMANDS: _Target(table=tables.COMMANDS, row=rows.command_row),
+    topics.SHADOW_COMMANDS: _Target(table=tables.COMMANDS, row=rows.command_row),
     topics.ALERTS: _Target(table=tables.ALERTS, row=rows.alert_row, identity=("alert_id",), appends=True),
     topics.CASES: _Target(table=tables.CASES, row=rows.case_row),
     topics.KPIS: _Target(table=tables.KPIS, row=rows.kpi_row),
+    topics.RECALLS: _Target(table=tables.RECALL_READINGS, row=rows.reading_row),
     topics.OUTCOMES: _Target(table=tables.OUTCOMES, row=rows.outcome_row),
     topics.QUARANTINE: _Target(
         table=tables.QUARANTINE, row=rows.quarantine_row, identity=("raw_partition", "raw_offset", "raw_index")
@@ -61,9 +65,25 @@ _TARGETS: Final[dict[str, _Target]] = {
     topics.HOLDS: _Target(table=tables.HOLDS, row=rows.hold_row),
     topics.MOVEMENTS: _Target(table=tables.MOVEMENTS, row=rows.movement_row, identity=("movement_id",), appends=True),
     topics.REFERENCE: _Target(table=tables.REFERENCE, row=rows.reference_row, identity=("kind", "id")),
+    topics.SITE_LOG: _Target(
+        table=tables.DOSES, row=finance_rows.dose_row, reads=finance_rows.dose_of, identity=("event_id",), appends=True
+    ),
+    "credits": _Target(
+        table=return_credits.CREDITS, row=return_credits.credit_row, reads=return_credits.credit_of, identity=("credit_id",),
+        appends=True,
+    ),
+    "costs": _Target(table=tables.COSTS, row=finance_rows.cost_row, identity=("kind", "id", "revision"), appends=True),
+    "handled": _Target(
+        table=handled.HANDLED, row=handled.handled_row, reads=handled.handled_of, identity=("event_id",), appends=True
+    ),
 }
+"""By topic; `costs` takes records of reference as well, `credits` and `handled` those of the site log."""
+_BY_REVISION: Final = (tables.REFERENCE, tables.COMMANDS)
+"""Tables that several topics or partitions bring rows to: the highest revision stands, whichever was read last."""
+_ALSO: Final = {topics.REFERENCE: "costs"}
+_FACTS: Final = "facts"
 
-PROJECTED_TOPICS: Final = tuple(_TARGETS)
+PROJECTED_TOPICS: Final = tuple(name for name in _TARGETS if name in topics.TOPICS)
 """The topics a projection reads. Any other topic given to `apply` is an error."""
 
 _INSERT: Final[dict[str, Callable[[sa.Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -82,9 +102,10 @@ class Projection:
         if dialect not in _INSERT:
             msg = f"the projection needs SQLite or PostgreSQL, not {dialect}"
             raise ProjectionError(msg)
-        with self.engine.connect().execution_options(**WRITER) as connection, connection.begin():
+        with writer(self.engine) as connection, connection.begin():
             _prepare_tables(connection)
         self._upserts = {topic: _upsert(target, _INSERT[dialect]) for topic, target in _TARGETS.items()}
+        self._upserts[_FACTS] = facts.upsert(_INSERT[dialect])
         self._offset_upsert = _offset_upsert(_INSERT[dialect])
 
     def positions(self) -> dict[tuple[str, int], int]:
@@ -98,8 +119,8 @@ class Projection:
         Records of one partition come in offset order; partitions and topics may mix. Raises `ProjectionError` for a record of a
         topic that is not projected or a value that is not its contract, and then nothing of the call is applied.
         """
-        with self.engine.connect().execution_options(**WRITER) as connection, connection.begin():
-            before = _positions(connection, locked=True)
+        with writer(self.engine) as connection, connection.begin():
+            before = _positions(connection)
             after = dict(before)
             staged = _Staged(connection, self._upserts)
             applied = 0
@@ -133,6 +154,7 @@ class _Staged:
         self._upserts = upserts
         self._rows: dict[str, dict[tuple[Any, ...], rows.Row]] = {topic: {} for topic in _TARGETS}
         self._deleted: dict[str, set[bytes]] = {topic: set() for topic in _TARGETS}
+        self._facts: dict[str, rows.Row] = {}
         self._count = 0
 
     def add(self, record: LogRecord) -> None:
@@ -141,20 +163,43 @@ class _Staged:
             msg = f"topic {record.topic} is not projected (projected: {', '.join(PROJECTED_TOPICS)})"
             raise ProjectionError(msg)
         self._count += 1
-        if record.value is None:
+        if record.topic == topics.SITE_LOG:
+            self._add_from_site_log(record)
+        elif record.value is None:
             if not target.appends:
                 self._delete(target, record)
         else:
-            row = _row(target, record)
-            self._keep(target, record.topic, tuple(row[name] for name in target.identity), row)
+            self._put(record.topic, target, record)
+            also = _ALSO.get(record.topic)
+            if also is not None:
+                self._put(also, _TARGETS[also], record)
         if self._count >= STAGED_ROWS_MAX:
             self.write()
+
+    def _put(self, name: str, target: _Target, record: LogRecord) -> None:
+        row = _row(target, record)
+        if row is not None:
+            self._keep(target, name, tuple(row[column] for column in target.identity), row)
+
+    def _add_from_site_log(self, record: LogRecord) -> None:
+        """A record of the site log that can't be read is in quarantine by its processor: it must not stop the tables."""
+        try:
+            self._put(record.topic, _TARGETS[record.topic], record)
+            self._put("credits", _TARGETS["credits"], record)
+            self._put("handled", _TARGETS["handled"], record)
+            fact = facts.fact_row(record)
+        except (ProjectionError, msgspec.DecodeError, ValueError, OverflowError) as error:
+            place = f"{record.topic}[{record.partition}]@{record.offset}"
+            _log.warning("site_record_passed_over", record=place, error=type(error).__name__)
+            return
+        if fact is not None and (fact["fact"] not in self._facts or facts.supersedes(fact, self._facts[fact["fact"]])):
+            self._facts[fact["fact"]] = fact
 
     def _keep(self, target: _Target, topic: str, identity: tuple[Any, ...], row: rows.Row) -> None:
         held = self._rows[topic]
         if target.appends and identity in held:
             return
-        if topic == topics.REFERENCE and identity in held and held[identity]["revision"] >= row["revision"]:
+        if target.table in _BY_REVISION and identity in held and held[identity]["revision"] >= row["revision"]:
             return
         held[identity] = row
 
@@ -178,20 +223,27 @@ class _Staged:
             if held:
                 self._connection.execute(self._upserts[topic], list(held.values()))
                 held.clear()
+        if self._facts:
+            self._connection.execute(self._upserts[_FACTS], list(self._facts.values()))
+            self._facts.clear()
         self._count = 0
 
 
-def _row(target: _Target, record: LogRecord) -> rows.Row:
-    """The row of a record. Raises `ProjectionError` naming the record when its value is not the topic's contract."""
+def _row(target: _Target, record: LogRecord) -> rows.Row | None:
+    """The row of a record, if it has one. Raises `ProjectionError` naming the record when its value is not its contract."""
     codec = topics.TOPICS[record.topic].value
-    if codec is None or record.value is None:
-        msg = f"topic {record.topic} has no contract to decode with"
-        raise ProjectionError(msg)
     try:
-        return target.row(record, codec.decode(record.value))
+        if target.reads is not None:
+            value = target.reads(record)
+        elif codec is None or record.value is None:
+            msg = f"topic {record.topic} has no contract to decode with"
+            raise ProjectionError(msg)
+        else:
+            value = codec.decode(record.value)
+        return None if value is None else target.row(record, value)
     except (msgspec.DecodeError, ValueError) as error:
         place = f"{record.topic}[{record.partition}]@{record.offset}"
-        msg = f"the value of {place} is not a {codec.name}: {error}"
+        msg = f"the value of {place} is not a {'StockEvent' if codec is None else codec.name}: {error}"
         raise ProjectionError(msg) from error
 
 
@@ -203,8 +255,8 @@ def _upsert(target: _Target, insert: Callable[[sa.Table], Any]) -> Any:
     changed = {
         column.name: statement.excluded[column.name] for column in target.table.columns if column.name not in target.identity
     }
-    if target.table is tables.REFERENCE:
-        newer = statement.excluded.revision > tables.REFERENCE.c.revision
+    if target.table in _BY_REVISION:
+        newer = statement.excluded.revision > target.table.c.revision
         return statement.on_conflict_do_update(index_elements=list(target.identity), set_=changed, where=newer)
     return statement.on_conflict_do_update(index_elements=list(target.identity), set_=changed)
 
@@ -216,12 +268,9 @@ def _offset_upsert(insert: Callable[[sa.Table], Any]) -> Any:
     )
 
 
-def _positions(connection: Connection, *, locked: bool = False) -> dict[tuple[str, int], int]:
-    """Stored offsets; a writer locks them against others until it commits."""
-    statement = sa.select(tables.OFFSETS)
-    if locked:
-        statement = statement.with_for_update()
-    return {(row.topic, row.partition): row.next_offset for row in connection.execute(statement)}
+def _positions(connection: Connection) -> dict[tuple[str, int], int]:
+    """Stored offsets. A writer has locked out the others before it reads them."""
+    return {(row.topic, row.partition): row.next_offset for row in connection.execute(sa.select(tables.OFFSETS))}
 
 
 def _prepare_tables(connection: Connection) -> None:

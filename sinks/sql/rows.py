@@ -16,10 +16,12 @@ from schemas.events import ItemOutcome, ReferenceChange
 from schemas.kinds import CLOSED_COMMAND_STATES, Urgency
 from schemas.log import LogRecord
 from schemas.raw import RawRef
-from schemas.records import Alert, Balance, Case, Command, Hold, Kpi, Movement, Position, Quarantined
+from schemas.records import Alert, Balance, Case, Command, Hold, Kpi, Movement, Position, Quarantined, RecallReading
+from schemas.scan import scan_of_key
 
 Row = dict[str, Any]
-RowOf = Callable[[LogRecord, Any], Row]
+RowOf = Callable[[LogRecord, Any], Row | None]
+"""None: the record has no row in this table."""
 
 URGENCY_RANK: Final[dict[Urgency | None, int]] = {None: 0, Urgency.ROUTINE: 1, Urgency.CRITICAL: 2, Urgency.STOCK_OUT: 3}
 """0 no open need, 1 routine, 2 critical, 3 stock-out."""
@@ -71,6 +73,7 @@ def balance_row(record: LogRecord, value: Balance) -> Row:
         "as_of": instant_text(value.as_of),
         "expiry": _date_text(value.expiry),
         "container": value.container,
+        "beyond_use": None if value.beyond_use is None else instant_text(value.beyond_use),
     }
 
 
@@ -84,6 +87,7 @@ def position_row(record: LogRecord, value: Position) -> Row:
         "item": value.item,
         "on_hand": value.on_hand,
         "usable": value.usable,
+        "allocated": value.allocated,
         "due": value.due,
         "unit": value.unit,
         "as_of": instant_text(value.as_of),
@@ -95,6 +99,7 @@ def position_row(record: LogRecord, value: Position) -> Row:
         "urgency_rank": max(rank, 1) if value.open_command else rank,
         "daily_demand": _text(value.daily_demand),
         "days_to_stock_out": _text(value.days_to_stock_out),
+        "shadow": value.shadow,
     }
 
 
@@ -119,6 +124,7 @@ def command_row(record: LogRecord, value: Command) -> Row:
         "closed_at": None if value.closed_at is None else instant_text(value.closed_at),
         "supplier": value.supplier,
         "approval_role": value.approval_role,
+        "shadow": value.shadow,
         "document": _document(record),
     }
 
@@ -154,6 +160,7 @@ def alert_row(_record: LogRecord, value: Alert) -> Row:
         "item": value.item,
         "product": value.product,
         "lot": value.lot,
+        "shadow": value.shadow,
     }
 
 
@@ -170,9 +177,29 @@ def kpi_row(record: LogRecord, value: Kpi) -> Row:
     }
 
 
+def reading_row(record: LogRecord, value: RecallReading) -> Row:
+    """Row of `recall_readings`: when it was read is the site's clock, before its first tick when the hub had the notice."""
+    cause = next((text for name, text in record.headers if name == "ce_id"), "").rsplit("-", 3)
+    place = [int(part) for part in cause[1:3]] if len(cause) == 4 and all(part.isdigit() for part in cause[1:]) else [None, None]
+    return {
+        "record_key": record.key,
+        "site": value.site,
+        "notice": value.notice,
+        "content": value.content,
+        "revision": value.revision,
+        "in_force": int(value.in_force),
+        "at": known_at(record) if value.at is None else instant_text(value.at),
+        "log_partition": place[0],
+        "log_offset": place[1],
+    }
+
+
 def outcome_row(record: LogRecord, value: ItemOutcome) -> Row:
     """Row of `outcomes`; event ids and kinds stand separated by blanks."""
+    session, scan = (scan_of_key(value.event_key) if value.event_key else None) or (None, None)
     return {
+        "session": session,
+        "scan": scan,
         "record_key": record.key,
         "source": value.source,
         "site": value.site,
@@ -223,9 +250,12 @@ def hold_row(record: LogRecord, value: Hold) -> Row:
     }
 
 
-def movement_row(_record: LogRecord, value: Movement) -> Row:
+def movement_row(record: LogRecord, value: Movement) -> Row:
     """Row of `movements`."""
     return {
+        "known": known_at(record),
+        "log_partition": record.partition,
+        "log_offset": record.offset,
         "movement_id": value.movement_id,
         "site": value.site,
         "event_id": value.event_id,
@@ -247,8 +277,16 @@ def movement_row(_record: LogRecord, value: Movement) -> Row:
         "witness": value.witness,
         "patient": value.patient,
         "order_id": value.order_id,
+        "device_sequence": value.device_sequence,
+        "unit_cost": _text(value.unit_cost),
         **_raw(value.raw),
     }
+
+
+def known_at(record: LogRecord) -> str | None:
+    """When the hub received what a record comes from (CloudEvents `time`), or None where it did not know the time."""
+    stated = next((text for name, text in record.headers if name == "ce_time"), "")
+    return instant_text(datetime.fromisoformat(stated)) if stated else None
 
 
 def reference_row(record: LogRecord, value: ReferenceChange) -> Row:

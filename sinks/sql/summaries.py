@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 from schemas.kinds import CommandState, Outcome, Urgency
 from sinks.sql.expiry import expiry_counts, site_zones
 from sinks.sql.filters import shown
-from sinks.sql.tables import BALANCES, CASES, COMMANDS, HOLDS, MOVEMENTS, OUTCOMES, POSITIONS, QUARANTINE, REFERENCE
+from sinks.sql.golive import site_modes
+from sinks.sql.tables import BALANCES, CASES, COMMANDS, HOLDS, KPIS, MOVEMENTS, OUTCOMES, POSITIONS, QUARANTINE, REFERENCE
 
 Row = dict[str, Any]
 
@@ -74,6 +75,13 @@ def ledger_summary(connection: Connection) -> Row:
     }
 
 
+def clock(connection: Connection) -> str | None:
+    """The newest instant that the tables know of: of an event, or of the ticks at which indicators were published."""
+    ticked = connection.execute(sa.select(sa.func.max(KPIS.c.as_of))).scalar_one()
+    found = [text for text in (newest_event(connection), ticked and shown({"at": ticked})["at"]) if text]
+    return max(found, key=datetime.fromisoformat, default=None)
+
+
 def newest_event(connection: Connection) -> str | None:
     """The newest event time of any site's ledger or positions."""
     found = [
@@ -102,18 +110,21 @@ def _known_sites(connection: Connection) -> dict[str, str]:
 def _commands_by_site(connection: Connection) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
     """Open commands by urgency, and those that wait for a person (approval, or an answer to a rejection)."""
     table = COMMANDS.c
-    statement = sa.select(table.site, table.urgency, table.state, sa.func.count()).where(table.is_open == 1)
+    statement = sa.select(table.site, table.urgency, table.state, sa.func.count(), table.shadow).where(table.is_open == 1)
     by_urgency: dict[str, dict[str, int]] = {}
     waiting: dict[str, int] = {}
-    for site, urgency, state, number in connection.execute(statement.group_by(table.site, table.urgency, table.state)):
+    groups = (table.site, table.urgency, table.state, table.shadow)
+    for site, urgency, state, number, shadow in connection.execute(statement.group_by(*groups)):
         counts = by_urgency.setdefault(site, {each.value: 0 for each in Urgency})
         counts[urgency] += number
-        if state in DECISION_STATES:
+        if state in DECISION_STATES and not shadow:
             waiting[site] = waiting.get(site, 0) + number
     return by_urgency, waiting
 
 
-DECISION_STATES = frozenset({CommandState.AWAITING_APPROVAL.value, CommandState.REJECTED.value})
+DECISION_STATES = frozenset(
+    {CommandState.AWAITING_APPROVAL.value, CommandState.AWAITING_DOCUMENT.value, CommandState.REJECTED.value}
+)
 """Command states in which nothing happens until a person decides."""
 
 
@@ -136,6 +147,7 @@ def network_summary(connection: Connection, now: datetime | None = None) -> list
     newest = _by_site(connection, MOVEMENTS.c.site, sa.func.max(MOVEMENTS.c.occurred))
     by_urgency, waiting = _commands_by_site(connection)
     zones = site_zones(connection)
+    modes = site_modes(connection)
     none_expiring = {"expired": 0, "expiring_30": 0, "expiring_90": 0}
     return [
         shown(
@@ -143,6 +155,7 @@ def network_summary(connection: Connection, now: datetime | None = None) -> list
                 "site": site,
                 "name": name,
                 "zone": zones.get(site, "UTC"),
+                "mode": modes.get(site, "live"),
                 "positions": positions.get(site, 0),
                 "usable": usable.get(site, 0),
                 "constrained": constrained.get(site, 0),

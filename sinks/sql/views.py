@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from schemas.codes import normalise_lot
-from sinks.sql import summaries, tables
+from schemas.topics import SITE_LOG
+from sinks.sql import downtime, genealogy, golive, lots, recalls, scans, summaries, tables
 from sinks.sql.engine import open_engine
-from sinks.sql.expiry import expiring_query
+from sinks.sql.expiry import dated, expiring_query, site_today
+from sinks.sql.expiry_risk import with_risk
 from sinks.sql.filters import at_place, contains, item_name, shown, touches_place
 from sinks.sql.staleness import mark_stale
 from sinks.sql.tables import ALERTS, BALANCES, CASES, COMMANDS, HOLDS, KPIS, MOVEMENTS, OUTCOMES, POSITIONS, QUARANTINE, REFERENCE
@@ -33,7 +35,7 @@ _POSITION_ORDERS: Final[dict[str, sa.ColumnElement[Any]]] = {
     "usable": POSITIONS.c.usable,
     "due": POSITIONS.c.due,
     "minimum": POSITIONS.c.minimum,
-    "days_to_stock_out": sa.cast(POSITIONS.c.days_to_stock_out, sa.Numeric(18, 4)),
+    "days_to_stock_out": sa.cast(POSITIONS.c.days_to_stock_out, sa.Numeric),
     "need": POSITIONS.c.urgency_rank,
 }
 POSITION_ORDERS: Final = tuple(_POSITION_ORDERS)
@@ -46,6 +48,8 @@ class Views:
     def __init__(self, engine_or_url: Engine | str) -> None:
         """The projection's own engine, or the URL of its database. The tables must exist (a `Projection` makes them)."""
         self.engine = open_engine(engine_or_url)
+        self.staff_key = b""
+        """Key of the pseudonyms of staff; without one nobody is scored."""
 
     # ---- plumbing ---------------------------------------------------------------------------------------------------
 
@@ -56,7 +60,8 @@ class Views:
     def _marked(self, statement: sa.Select[Any], limit: int | None) -> list[Row]:
         """Rows of places, those that are stale marked."""
         with self.engine.connect() as connection:
-            return mark_stale(connection, [shown(row) for row in connection.execute(statement.limit(limit)).mappings()])
+            rows = mark_stale(connection, [shown(row) for row in connection.execute(statement.limit(limit)).mappings()])
+            return golive.mark_shadow(connection, rows)
 
     def _documents(self, statement: sa.Select[Any], limit: int | None) -> list[Row]:
         with self.engine.connect() as connection:
@@ -70,9 +75,10 @@ class Views:
             return connection.execute(sa.select(sa.func.count()).select_from(inner)).scalar_one()
 
     def revision(self) -> int:
-        """A number that changes whenever the projection does: the sum of its offsets."""
+        """A number that changes whenever what people see may have: the sum of the offsets, without the site log and its ticks."""
+        seen = sa.func.coalesce(sa.func.sum(tables.OFFSETS.c.next_offset), 0)
         with self.engine.connect() as connection:
-            return int(connection.execute(sa.select(sa.func.coalesce(sa.func.sum(tables.OFFSETS.c.next_offset), 0))).scalar_one())
+            return int(connection.execute(sa.select(seen).where(tables.OFFSETS.c.topic != SITE_LOG)).scalar_one())
 
     # ---- stock ------------------------------------------------------------------------------------------------------
 
@@ -111,17 +117,24 @@ class Views:
         within_days: int = 90,
         site: str | None = None,
         item: str | None = None,
+        location: str | None = None,
+        at_risk: bool = False,
         limit: int | None = None,
     ) -> list[Row]:
         """Lots on hand that have expired or expire within the days, soonest first, in the calendar of each site at `now`.
 
-        A lot dated today has `days` 0 and may still be used today; below 0 it has expired.
+        A lot dated today has `days` 0 and may still be used today; below 0 it has expired. `risk` is how much of it will not be
+        used before, at the rate at which its place uses the item (`sinks.expiry.risk`); `at_risk` leaves out lots without any.
         """
         with self.engine.connect() as connection:
             statement, days_of = expiring_query(connection, now, within_days=within_days)
             statement = _given(statement, BALANCES, site=site, item=item)
-            found = [shown(row) for row in connection.execute(statement.limit(limit)).mappings()]
-        return [{**row, "days": days_of(row["site"], row["expiry"])} for row in found]
+            if location is not None:
+                statement = statement.where(at_place(BALANCES.c.location, location))
+            rows = connection.execute(statement.limit(None if at_risk else limit)).mappings()
+            found = [dated(shown(row), days_of(row["site"], row["expiry"])) for row in rows]
+            found = with_risk(connection, found, site_today(connection, now))
+        return [row for row in found if row["risk"] or not at_risk][:limit]
 
     def expiring_count(self, now: datetime, *, within_days: int = 90, site: str | None = None) -> int:
         """How many rows `expiring` has without a limit."""
@@ -143,6 +156,34 @@ class Views:
     def trace(self, lot: str, *, limit: int | None = None) -> list[Row]:
         """Every movement of a lot, everywhere, in time order. Blanks, hyphens and case of the lot number do not matter."""
         return self.movements(lot=lot, limit=limit)
+
+    def genealogy(self, lot: str, *, limit: int | None = None) -> list[Row]:
+        """What a lot was made of, and what was made of it; see `genealogy.genealogy`."""
+        with self.engine.connect() as connection:
+            return genealogy.genealogy(connection, lot)[:limit]
+
+    def containers(self, *, limit: int | None = None, **filters: str | None) -> list[Row]:
+        """Opened containers, and stock with a beyond-use time, on hand: what ends first comes first. Filters as of `stock`."""
+        return self._marked(_containers(**filters), limit)
+
+    def lots(self, *, site: str | None = None, item: str | None = None, location: str | None = None) -> list[Row]:
+        """What may lie where, lot by lot: sure and probable quantities (`sinks.lots.knowledge.lines_of`)."""
+        with self.engine.connect() as connection:
+            return lots.lot_rows(connection, site=site, item=item, location=location)
+
+    def recalls(self) -> list[Row]:
+        """Recall notices by id, those in force and those released, with the sites at which each is effective and pending."""
+        return recalls.with_sites(self.reference("recall"), self.recall_sites())
+
+    def recall_sites(self, *, notice: str | None = None, site: str | None = None) -> list[Row]:
+        """Each recall notice at each site, effective or pending; see `recalls.sites_of`."""
+        with self.engine.connect() as connection:
+            return recalls.sites_of(connection, notice, site)
+
+    def lookback(self, notice: str, *, site: str | None = None) -> list[Row] | None:
+        """Whom and what a recall concerns (`sinks.recalls.lookback`); None when there is no such notice."""
+        with self.engine.connect() as connection:
+            return recalls.lookback_rows(connection, notice, site)
 
     # ---- work -------------------------------------------------------------------------------------------------------
 
@@ -173,9 +214,22 @@ class Views:
         """Items that wait for a fact, longest waiting first."""
         return self._rows(_holds(site=site), limit)
 
-    def quarantine(self, *, site: str | None = None, with_body: bool = False, limit: int | None = None) -> list[Row]:
-        """What could not be understood, newest first; the body (base64) only when asked for."""
-        return self._rows(_quarantine(site=site, with_body=with_body), limit)
+    def quarantine(
+        self,
+        *,
+        site: str | None = None,
+        message: tuple[int, int] | None = None,
+        with_body: bool = False,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """What could not be understood, newest first; the body (base64) only when asked for. `message`: partition and offset."""
+        return self._rows(_quarantine(site=site, message=message, with_body=with_body), limit)
+
+    def quarantine_sizes(self, *, site: str | None = None, message: tuple[int, int] | None = None, limit: int) -> list[int]:
+        """Characters of the bodies of the first rows of `quarantine`, in its order."""
+        size = sa.func.coalesce(sa.func.length(QUARANTINE.c.body_base64), 0).label("size")
+        statement = _quarantine(site=site, message=message).with_only_columns(size)
+        return [int(row["size"]) for row in self._rows(statement, limit)]
 
     # ---- totals -----------------------------------------------------------------------------------------------------
 
@@ -193,6 +247,11 @@ class Views:
         """Entries, entries that name their cause, commands, and commands that carry a proof."""
         with self.engine.connect() as connection:
             return summaries.ledger_summary(connection)
+
+    def clock(self) -> str | None:
+        """The newest instant that the tables know of: of an event, or of the ticks at which indicators were published."""
+        with self.engine.connect() as connection:
+            return summaries.clock(connection)
 
     def newest_event(self) -> str | None:
         """The newest event time in the ledger, or None when it is empty."""
@@ -212,6 +271,31 @@ class Views:
         """The records of one kind that are in force, by id."""
         here = (REFERENCE.c.kind == kind, REFERENCE.c.document.is_not(None))
         return self._documents(sa.select(REFERENCE.c.document).where(*here).order_by(REFERENCE.c.id), None)
+
+    def reference_below(self, kind: str, prefix: str) -> list[Row]:
+        """The records of one kind whose ids begin so."""
+        here = (REFERENCE.c.kind == kind, REFERENCE.c.document.is_not(None), REFERENCE.c.id.startswith(prefix, autoescape=True))
+        return self._documents(sa.select(REFERENCE.c.document).where(*here).order_by(REFERENCE.c.id), None)
+
+    def scans(self, session: str) -> Row:
+        """How the scans of one session ended; see `scans.session_scans`."""
+        return scans.session_scans(self.engine, session)
+
+    def movements_between(self, site: str, start: datetime, end: datetime) -> list[Row]:
+        """Movements of a stretch of time; see `downtime.movements_between`."""
+        return downtime.movements_between(self.engine, site, start, end)
+
+    def ended(self, source: str) -> list[Row]:
+        """How the items of a source ended; see `downtime.ended`."""
+        return downtime.ended(self.engine, source)
+
+    def heard(self, site: str) -> Row:
+        """How far a site's stock reaches, and its feeds; see `downtime.heard`."""
+        return downtime.heard(self.engine, site)
+
+    def go_live(self) -> list[Row]:
+        """Modes of the sites that have one, as they were decided; a site without one is live."""
+        return self.reference("go_live")
 
     def outcomes(self, *, source: str | None = None, limit: int | None = None) -> list[Row]:
         """How each received item ended, in the order of the raw log."""
@@ -253,6 +337,21 @@ def _stock(
     return statement
 
 
+def _containers(**filters: str | None) -> sa.Select[Any]:
+    table = BALANCES.c
+    location, lot = filters.pop("location", None), filters.pop("lot", None)
+    columns = (
+        table.site, table.location, table.item, table.product, table.lot, table.container, table.expiry, table.beyond_use,
+        table.status, table.quantity, table.unit,
+    )  # fmt: skip
+    order = (table.beyond_use.nulls_last(), table.expiry.nulls_last(), table.site, table.location, table.item, table.container)
+    statement = sa.select(*columns).where(sa.or_(table.container.is_not(None), table.beyond_use.is_not(None))).order_by(*order)
+    statement = _given(statement, BALANCES, **filters)
+    if location is not None:
+        statement = statement.where(at_place(table.location, location))
+    return statement if lot is None else statement.where(table.lot_key == normalise_lot(lot))
+
+
 def _positions(
     *, site: str | None = None, item: str | None = None, location: str | None = None, search: str | None = None
 ) -> sa.Select[Any]:
@@ -273,7 +372,7 @@ def _commands(*, state: State = "open", site: str | None = None, item: str | Non
     order = (table.is_open.desc(), table.urgency_rank.desc(), table.opened_at, table.command_id)
     statement = _given(sa.select(COMMANDS), COMMANDS, site=site, item=item).order_by(*order)
     if state == "decision":
-        statement = statement.where(table.state.in_(sorted(summaries.DECISION_STATES)))
+        statement = statement.where(table.state.in_(sorted(summaries.DECISION_STATES)), table.shadow.is_(False))
     return statement if state == "all" else statement.where(table.is_open == 1)
 
 
@@ -291,11 +390,20 @@ def _holds(*, site: str | None = None) -> sa.Select[Any]:
     return _given(sa.select(*_all_but(HOLDS, "record_key")), HOLDS, site=site).order_by(HOLDS.c.since, HOLDS.c.event_id)
 
 
-def _quarantine(*, site: str | None = None, with_body: bool = False) -> sa.Select[Any]:
+def _quarantine(
+    *, site: str | None = None, message: tuple[int, int] | None = None, with_body: bool = False
+) -> sa.Select[Any]:  # fmt: skip
     columns = _all_but(QUARANTINE, "record_key", *(() if with_body else ("body_base64",)))
     table = QUARANTINE.c
     order = (table.at.desc(), table.raw_partition, table.raw_offset, table.raw_index)
-    return _given(sa.select(*columns), QUARANTINE, site=site).order_by(*order)
+    statement = _given(sa.select(*columns), QUARANTINE, site=site).order_by(*order)
+    if message is None:
+        return statement
+    return statement.where(table.raw_partition == message[0], table.raw_offset == message[1])
+
+
+_UNSEEN: Final = ("lot_key", "known", "log_partition", "log_offset")
+"""Columns of movements that only queries need."""
 
 
 def _movements(
@@ -310,7 +418,7 @@ def _movements(
     command: str | None = None,
 ) -> sa.Select[Any]:
     table = MOVEMENTS.c
-    statement = sa.select(*_all_but(MOVEMENTS, "lot_key")).order_by(table.occurred, table.movement_id)
+    statement = sa.select(*_all_but(MOVEMENTS, *_UNSEEN)).order_by(table.occurred, table.movement_id)
     statement = _given(statement, MOVEMENTS, site=site, item=item, product=product, kind=kind, event_id=event_id)
     if lot is not None:
         statement = statement.where(table.lot_key == normalise_lot(lot))

@@ -38,6 +38,7 @@ class Items:
                 column("item_id", "Code", soft=True, sortable=False),
                 column("place", "Place"),
                 column("usable", "Usable", num=True),
+                column("allocated", "Allocated", num=True, sortable=False),
                 column("on_hand", "On hand", num=True),
                 column("due", "Due", num=True),
                 column("minimum", "Min / par", num=True, **{":format": "(value, row) => row.levels"}),
@@ -194,9 +195,29 @@ def expiring_grid(choose: Choose) -> Grid:
             column("place", "Place"),
             column("lot", "Lot"),
             column("quantity", "On hand", num=True),
+            column("risk", "Will not be used", num=True),
             column("unit", "Unit", sortable=False),
         ],
         plural="lots",
         choose=choose,
         empty="No lot on hand expires within 90 days.",
+    )
+
+
+def recalls_grid() -> Grid:
+    """Recall notices, and at which sites each holds."""
+    return Grid(
+        "Recalls: in force at a site once its partition has read the notice",
+        [
+            unfold_column(),
+            column("notice", "Notice"),
+            column("classification", "Class"),
+            column("state", "State"),
+            column("sites", "Effective"),
+            column("pending", "Pending at"),
+            column("lots", "Lots"),
+            column("reason", "Reason"),
+        ],
+        plural="notices",
+        empty="No recall notice was loaded.",
     )

@@ -130,7 +130,7 @@ class _Card:
 
     def show(self, site: Row) -> None:
         """Bring the card up to date."""
-        self._name.set_text(site["name"])
+        self._name.set_text(site["name"] if site["mode"] == "live" else f"{site['name']} · {site['mode']}")
         commands = site["commands"]
         badge, text = _verdict(site)
         self._badge.set_text(text)

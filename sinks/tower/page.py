@@ -22,6 +22,7 @@ TABS: Final = {
     "cases": "Cases",
     "held": "Held & quarantined",
     "expiring": "Expiring",
+    "recalls": "Recalls",
 }
 _WHOLE_NETWORK: Final = "All sites"
 
@@ -107,6 +108,8 @@ class Page:
             self._grids |= {"holds": lists.holds_grid(), "quarantine": lists.quarantine_grid()}
         with self._panel("expiring"):
             self._grids["expiring"] = lists.expiring_grid(self._choose_row)
+        with self._panel("recalls"):
+            self._grids["recalls"] = lists.recalls_grid()
 
     def _panel(self, name: str) -> ui.element:
         panel = ui.element("div").classes("view").props(f'data-view="{name}"')
@@ -200,6 +203,8 @@ class Page:
             return {"cases": reader.cases(scope, seen)}
         if scope.tab == "held":
             return {"holds": reader.holds(scope, seen), "quarantine": reader.quarantine(scope, seen)}
+        if scope.tab == "recalls":
+            return {"recalls": reader.recalls(scope, seen)}
         return {"expiring": reader.expiring(scope, seen)}
 
     def _show(self, shown: _Shown, scope: Scope) -> None:

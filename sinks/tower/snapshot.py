@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from sinks.sql.summaries import DECISION_STATES
 from sinks.sql.views import Views
 from sinks.tower import words
 
@@ -108,6 +109,7 @@ class Reader:
         cases = [_case_row(each, names, zones, now) for each in views.cases(limit=ATTENTION_ROWS_MAX)]
         urgent = [each for each in views.commands(limit=ATTENTION_ROWS_MAX) if each["urgency"] != "routine"]
         counted = {name: sum(site["commands"][name] for site in sites) for name in ("routine", "critical", "stock_out")}
+        notices = sum(1 for notice in views.reference("recall") if not notice.get("released"))
         expiring = 0 if now is None else views.expiring_count(now, within_days=EXPIRING_WITHIN_DAYS)
         return Overview(
             stamp=stamp,
@@ -129,8 +131,9 @@ class Reader:
                     "cases": sum(site["open_cases"] for site in sites),
                     "held": views.count("holds") + views.count("quarantine"),
                     "expiring": expiring,
+                    "recalls": notices,
                 },
-                **{site["site"]: _tab_counts(site) for site in sites},
+                **{site["site"]: {**_tab_counts(site), "recalls": notices} for site in sites},
             },
             names=names,
             zones=zones,
@@ -204,6 +207,14 @@ class Reader:
         found = self.views.expiring(seen.as_of, **filters, limit=WORK_ROWS_MAX)
         return Listing(rows=[_expiring_row(each) for each in found], total=self.views.expiring_count(seen.as_of, **filters))
 
+    def recalls(self, scope: Scope, seen: Overview) -> Listing:
+        """Recall notices, those in force first, and at which sites each is effective and pending."""
+        found = self.views.recalls()
+        found.sort(key=lambda notice: bool(notice.get("released")))
+        sites = self.views.recall_sites(site=scope.site or None)
+        rows = [_recall_row(notice, [row for row in sites if row["notice"] == notice["id"]], seen.zones) for notice in found]
+        return Listing(rows=rows[:WORK_ROWS_MAX], total=len(rows))
+
 
 # ---- rows -----------------------------------------------------------------------------------------------------------
 
@@ -238,6 +249,7 @@ def _item_row(found: Row) -> Row:
         "item": found["item_name"] or found["item"],
         "on_hand": found["on_hand"],
         "usable": found["usable"],
+        "allocated": found["allocated"],
         "due": found["due"],
         "unit": found["unit"],
         "minimum": minimum,
@@ -287,8 +299,9 @@ def _movement_row(found: Row, zone: str) -> Row:
 
 
 def _command_details(found: Row) -> list[str]:
+    verb = "Destroy" if found["kind"] == "destroy" else "Take"
     lots = [
-        f"Take {lot['quantity']:,} of lot {lot['lot']} at {lot['location']}"
+        f"{verb} {lot['quantity']:,} of lot {lot['lot']} at {lot['location']}"
         + (f", expires {lot['expiry']}" if lot.get("expiry") else ", no expiry date")
         for lot in found.get("lots", ())
     ]
@@ -319,7 +332,7 @@ def _command_row(found: Row, names: dict[str, str], zones: dict[str, str], now: 
         "site": found["site"],
         "item_id": found["item"],
         "place": found["location"],
-        "what": state if found["state"] in ("awaiting_approval", "rejected") else urgency,
+        "what": state if found["state"] in DECISION_STATES else urgency,
         "urgency": "Closed" if closed else urgency,
         "item": _named(found["item"], names),
         "kind": words.plain(found["kind"]),
@@ -331,15 +344,20 @@ def _command_row(found: Row, names: dict[str, str], zones: dict[str, str], now: 
         "opened": words.local_time(found["opened_at"], zones.get(found["site"], "UTC")),
         "age": words.age(minutes),
         "age_minutes": minutes,
-        "text": f"{words.plain(found['kind'])} {found['quantity']:,} {found['unit']}",
+        "text": f"{words.plain(found['kind'])} {found['quantity']:,} {found['unit']}" + _in_shadow(found),
         "details": _command_details(found),
         "badges": {
             "urgency": words.MUTED if closed else urgency_class,
             "state": state_class,
-            "what": state_class if found["state"] in ("awaiting_approval", "rejected") else urgency_class,
+            "what": state_class if found["state"] in DECISION_STATES else urgency_class,
         },
         "notes": {"item": found["location"]},
     }
+
+
+def _in_shadow(found: Row) -> str:
+    """Beside what nobody must act upon: the site is not live."""
+    return " (shadow)" if found.get("shadow") else ""
 
 
 def _case_row(found: Row, names: dict[str, str], zones: dict[str, str], now: datetime | None) -> Row:
@@ -352,7 +370,7 @@ def _case_row(found: Row, names: dict[str, str], zones: dict[str, str], now: dat
         "what": "Case: " + words.plain(found["kind"]),
         "kind": words.plain(found["kind"]),
         "item": _named(found.get("item"), names),
-        "text": found["text"],
+        "text": found["text"] + _in_shadow(found),
         "opened": words.local_time(found["opened_at"], zones.get(found["site"], "UTC")),
         "age": words.age(minutes),
         "age_minutes": minutes,
@@ -400,6 +418,33 @@ def _expiring_row(found: Row) -> Row:
         "item": found["item_name"] or found["item"],
         "lot": found["lot"],
         "quantity": found["quantity"],
+        "risk": found["risk"],
         "unit": found["unit"],
         "badges": {"left": badge},
     }
+
+
+def _recall_row(notice: Row, sites: list[Row], zones: dict[str, str]) -> Row:
+    pending = [row["site"] for row in sites if row["state"] == "pending"]
+    effective = len(sites) - len(pending)
+    released = notice.get("released")
+    return {
+        "id": notice["id"],
+        "notice": notice["id"],
+        "classification": f"Class {notice['classification']}",
+        "state": f"Released by {released}" if released else "In force",
+        "sites": f"{effective} of {words.counted(len(sites), 'site')}",
+        "pending": ", ".join(pending) or "None",
+        "lots": "All lots" if notice.get("all_lots") else ", ".join(notice.get("lots") or ()),
+        "reason": notice.get("reason") or words.DASH,
+        "details": [_reading_line(row, zones) for row in sites],
+        "badges": {"pending": words.WARN if pending else words.OK, "state": words.MUTED if released else words.STOP},
+    }
+
+
+def _reading_line(row: Row, zones: dict[str, str]) -> str:
+    if row["state"] == "pending":
+        return f"{row['site']}: pending, its partition has not read this notice yet"
+    since = "before its first tick" if row["at"] is None else words.local_time(row["at"], zones.get(row["site"], "UTC"))
+    place = "" if row["offset"] is None else f", at offset {row['offset']} of partition {row['partition']} of its log"
+    return f"{row['site']}: effective since {since}{place}, revision {row['revision']}"

@@ -21,6 +21,7 @@ _FIRST: Final = ("trigger", "reason", "position", "arithmetic", "policy")
 
 _STATES: Final = {
     "awaiting_approval": ("Awaiting approval", WARN),
+    "awaiting_document": ("Awaiting document", WARN),
     "rejected": ("Rejected", STOP),
     "awaiting_supplier": ("Awaiting supplier", MUTED),
     "issued": ("Issued", INFO),
@@ -36,6 +37,7 @@ _ACCOUNTS: Final = {
     "variance": "Variance",
     "suspense": "Suspense",
     "opening": "Opening balance",
+    "transform": "Preparation",
 }
 
 

@@ -6,7 +6,7 @@ folded again; counts behind it absorb it by moving their variance, which is repo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -14,6 +14,8 @@ import msgspec
 from streams.ledger.fold import Standing, deltas_of, step, usable_change
 from streams.ledger.model import (
     NO_FACTS,
+    UNKNOWN_LOT,
+    Block,
     Card,
     CardKey,
     Entry,
@@ -22,8 +24,12 @@ from streams.ledger.model import (
     LotFacts,
     LotId,
     OrderKey,
+    Suspicion,
     history_key,
+    isolated,
+    limited,
     order_of,
+    suspected,
 )
 from streams.state import State, Table, TableSpec
 
@@ -31,9 +37,20 @@ CARDS: Final = TableSpec("cards", Card)
 LOTS: Final = TableSpec("lots", int)
 HISTORY: Final = TableSpec("history", Entry)
 FACTS: Final = TableSpec("lot_facts", LotFacts)
-LEDGER_TABLES: Final = (CARDS, LOTS, HISTORY, FACTS)
+SUSPICIONS: Final = TableSpec("suspicions", tuple[Suspicion, ...])
+LIFTS: Final = TableSpec("lifts", tuple[Block, ...])
+BEYOND: Final = TableSpec("beyond", int)
+"""Beyond-use instants, by site, item and container (product and lot empty), or by site, item, product and lot (no container)."""
+LEDGER_TABLES: Final = (CARDS, LOTS, HISTORY, FACTS, SUSPICIONS, LIFTS, BEYOND)
+_ANY: Final = ("", "", "", "", "")
+"""Stands among the beyond-use instants once there was one: most hubs have none, and each lookup of a lot asks."""
+ALL: Final = ("all",)
+"""The one row of the suspicions: there are few, and each lookup of an unknown lot asks for them."""
 
 _EMPTY_CARD: Final = Card()
+
+AccountKey = tuple[str, str, LotId]
+"""Site, item and lot: what all accounts together are 0 of."""
 
 
 class LedgerBrokenError(Exception):
@@ -84,16 +101,16 @@ class _LotView(Mapping[LotId, int]):
 
 
 class _FactsView(Mapping[LotId, LotFacts]):
-    """The facts of an item's lots at a site."""
+    """The facts of an item's lots on a card."""
 
-    __slots__ = ("_card", "_table")
+    __slots__ = ("_book", "_card")
 
-    def __init__(self, table: Table[LotFacts], card: CardKey) -> None:
-        self._table = table
+    def __init__(self, book: Book, card: CardKey) -> None:
+        self._book = book
         self._card = card
 
     def __getitem__(self, lot: LotId) -> LotFacts:
-        return self._table.get((self._card[0], self._card[2], lot.product, lot.lot)) or NO_FACTS
+        return self._book.facts_of(self._card, lot)
 
     def __iter__(self) -> Iterator[LotId]:
         return iter(())
@@ -105,14 +122,35 @@ class _FactsView(Mapping[LotId, LotFacts]):
 class Book:
     """The ledger tables of one state."""
 
-    __slots__ = ("cards", "facts", "history", "lots")
+    __slots__ = ("_is_quarantine", "beyond", "cards", "facts", "history", "lifts", "lots", "moved", "suspicions")
 
-    def __init__(self, state: State) -> None:
-        """Binds the ledger's tables."""
+    def __init__(self, state: State, is_quarantine: Callable[[str, str], bool] = lambda _site, _location: False) -> None:
+        """Binds the ledger's tables. `is_quarantine` says whether a place of a site is for what may not be used."""
+        self._is_quarantine = is_quarantine
         self.cards: Table[Card] = state.table(CARDS)
         self.lots: Table[int] = state.table(LOTS)
         self.history: Table[Entry] = state.table(HISTORY)
         self.facts: Table[LotFacts] = state.table(FACTS)
+        self.suspicions: Table[tuple[Suspicion, ...]] = state.table(SUSPICIONS)
+        self.lifts: Table[tuple[Block, ...]] = state.table(LIFTS)
+        self.beyond: Table[int] = state.table(BEYOND)
+        self.moved: dict[AccountKey, int] = {}
+        """By how much the event at hand has changed all accounts together: places here, the others by `move`."""
+
+    def move(self, site: str, item: str, lot: LotId, quantity: int) -> None:
+        """An account outside the places changed by a quantity."""
+        key = (site, item, lot)
+        self.moved[key] = self.moved.get(key, 0) + quantity
+
+    def check(self) -> None:
+        """Nothing appears and nothing disappears: an event leaves the sum of all accounts where it was.
+
+        Raises `LedgerBrokenError`; the event is then taken back and kept in quarantine.
+        """
+        for (site, item, lot), quantity in self.moved.items():
+            if quantity:
+                msg = f"all accounts of {item} at {site} together changed by {quantity} (product {lot.product}, lot {lot.lot})"
+                raise LedgerBrokenError(msg)
 
     def card(self, card: CardKey) -> Card:
         """Where a card stands; an empty card when nothing was ever posted."""
@@ -123,7 +161,41 @@ class Book:
         return dict(_LotView(self.lots, card).items())
 
     def facts_of(self, card: CardKey, lot: LotId) -> LotFacts:
-        """What is known of a lot."""
+        """What is known of a lot, as it is at the card's place."""
+        facts = self.lot_facts(card, lot)
+        return isolated(facts) if self._is_quarantine(card[0], card[1]) else facts
+
+    def lot_facts(self, card: CardKey, lot: LotId) -> LotFacts:
+        """What is known of a lot, wherever it lies; of the unknown lot, which recalls it may fall under at the card's place."""
+        facts = self._lot_facts(card, lot)
+        if self.beyond.get(_ANY) is None:
+            return facts
+        until = self._beyond(card[0], card[2], lot)
+        return facts if until is None else limited(facts, until)
+
+    def set_beyond(self, subject: tuple[str, str, str, str, str], until: int | None) -> None:
+        """Set or end the beyond-use instant of a container, or of a lot that was made here."""
+        self.beyond.put(_ANY, 1)
+        if until is None:
+            self.beyond.delete(subject)
+        else:
+            self.beyond.put(subject, until)
+
+    def _beyond(self, site: str, item: str, lot: LotId) -> int | None:
+        """The earliest beyond-use instant of a container and its lot."""
+        subjects = [("", "", lot.container)] if lot.container else []
+        if lot.lot != UNKNOWN_LOT:
+            subjects += [(product, lot.lot, "") for product in dict.fromkeys((lot.product, ""))]
+        found = [until for one in subjects if (until := self.beyond.get((site, item, *one))) is not None]
+        return min(found, default=None)
+
+    def _lot_facts(self, card: CardKey, lot: LotId) -> LotFacts:
+        if lot.lot == UNKNOWN_LOT:
+            suspicions = self.suspicions.get(ALL)
+            if suspicions is None:
+                return NO_FACTS
+            blocks = suspected(suspicions, card[2], self.lifts.get(card) or ())
+            return LotFacts(blocks=blocks) if blocks else NO_FACTS
         return self.facts.get((card[0], card[2], lot.product, lot.lot)) or NO_FACTS
 
     def post(self, card: CardKey, order: OrderKey, entry: Entry, limits: Limits | None) -> Posted:
@@ -144,12 +216,12 @@ class Book:
     def _append(self, card: CardKey, order: OrderKey, entry: Entry, limits: Limits | None, before: Card) -> Posted:
         lots = _LotView(self.lots, card)
         deltas = deltas_of(entry, lots, before.on_hand)
-        usable = usable_change(entry, deltas, lots, _FactsView(self.facts, card), order[0])
+        usable = usable_change(entry, deltas, lots, _FactsView(self, card), order[0])
         start = Standing(before.on_hand, before.usable, before.armed, before.turned)
         standing = step(start, order, entry, sum(delta for _, delta in deltas), usable, limits)
         self._write(card, order, entry, deltas, standing)
         for lot, delta in deltas:
-            self._set_lot(card, lot, lots.get(lot, 0) + delta)
+            self.set_lot(card, lot, lots.get(lot, 0) + delta)
         after = Card(standing.on_hand, standing.usable, standing.armed, standing.turned, order)
         self.cards.put(card, after)
         touched = tuple(lot for lot, _ in deltas) or ((entry.lot,) if entry.lot is not None else ())
@@ -170,7 +242,7 @@ class Book:
         standing = self._standing_before(card, order)
         corrections: list[Correction] = []
         first: tuple[tuple[LotId, int], ...] = ()
-        facts = _FactsView(self.facts, card)
+        facts = _FactsView(self, card)
         folded = [(order, entry), *later]
         in_force = _limits_of(folded, limits)
         for at, (place, old) in enumerate(folded):
@@ -186,7 +258,7 @@ class Book:
             self._write(card, place, old, deltas, standing)
         touched = tuple(lot for lot in {**final, **lots} if lots.get(lot, 0) != final.get(lot, 0))
         for lot in touched:
-            self._set_lot(card, lot, lots.get(lot, 0))
+            self.set_lot(card, lot, lots.get(lot, 0))
         if sum(lots.values()) != standing.on_hand:
             msg = f"the lots of card {card} add up to {sum(lots.values())}, its history to {standing.on_hand}"
             raise LedgerBrokenError(msg)
@@ -228,12 +300,14 @@ class Book:
         written = Entry(
             entry.kind, entry.amount, entry.lot, entry.event_id, entry.movement_kind, entry.from_account, entry.to_account,
             deltas, standing.on_hand, standing.usable, standing.armed, standing.turned, entry.whole_card, entry.partial,
-            entry.old_limits,
+            entry.old_limits, entry.unstated, entry.found,
         )  # fmt: skip
         self.history.put(history_key(card, order), written)
 
-    def _set_lot(self, card: CardKey, lot: LotId, quantity: int) -> None:
+    def set_lot(self, card: CardKey, lot: LotId, quantity: int) -> None:
+        """The quantity of a lot on a card, from now on."""
         key = (*card, lot.product, lot.lot, lot.container)
+        self.move(card[0], card[2], lot, quantity - (self.lots.get(key) or 0))
         if quantity:
             self.lots.put(key, quantity)
         else:

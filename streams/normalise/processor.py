@@ -7,6 +7,7 @@ again when one arrives. Patient identifiers are replaced by a keyed hash before 
 from __future__ import annotations
 
 import base64
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, TypeVar
@@ -18,11 +19,12 @@ from schemas import events
 from schemas.codec import encode
 from schemas.events import Decision, ItemOutcome, OrderAnswer, ReferenceChange, StockEvent, Watermark
 from schemas.keys import encode_key
-from schemas.kinds import STOCK_KINDS, Outcome
+from schemas.kinds import STOCK_KINDS, Feed, Outcome
 from schemas.log import LogRecord, Output
 from schemas.mapping import Mapped, Mapper, NoEffect, Refused, SiteFacts
+from schemas.notices import NOTICE, Notice
 from schemas.profile import Profile
-from schemas.raw import RawMessage, RawRef, from_headers
+from schemas.raw import OPENING_JSON, RawMessage, RawRef, from_headers
 from schemas.records import Hold, Quarantined
 from schemas.topics import HOLDS, OUTCOMES, QUARANTINE, RAW, SITE_LOG
 from streams.catalog import CATALOG_TABLES, Catalog
@@ -39,6 +41,9 @@ PATIENTS_KEPT_MAX: Final = 20_000
 """Facilities and patients remembered between messages; a full memory is dropped and filled again."""
 KEPT_CHARS_MAX: Final = 300
 """What has a longer name is looked up anew each time, so that what is remembered stays small."""
+KEPT_AGAIN_BYTES_MAX: Final = 16 * 1024
+"""A message up to this size is kept whole with each of its refused items; a larger one with the first of them alone, so that a
+report of thousands of rows is not kept thousands of times."""
 UNPLACED_RETRIES_MAX: Final = 10_000
 """Held items tried again for one new site record; the rest wait for the next one."""
 
@@ -156,13 +161,16 @@ class NormaliseProcessor:
         mapped = self._map(message, ref)
         out: list[Output] = []
         unplaced: list[int] = []
+        kept_whole = message
         for index, item in enumerate(mapped):
             place = ref if index == ref.index else RawRef(partition=ref.partition, offset=ref.offset, index=index)
             if self._waits_for_site(item):
                 unplaced.append(index)
                 out.extend(self._hold(message, place, item, len(mapped)))
             else:
-                out.extend(self._end_or_forward(message, place, item, len(mapped), was=None))
+                ended = self._end_or_forward(kept_whole, place, item, len(mapped), was=None)
+                kept_whole = _kept_once(kept_whole, ended)
+                out.extend(ended)
         if unplaced:
             kept = Unplaced(record.value or b"", record.headers, tuple(unplaced))
             self._unplaced.put((record.partition, record.offset), kept)
@@ -174,7 +182,7 @@ class NormaliseProcessor:
         if mapper is None:
             reason = (
                 f"the format of this message is not known (content type {message.content_type}): "
-                "it is no HL7 v2, FHIR, cabinet, scan, ERP answer or decision; ask its sender, or leave its file out"
+                "it is no HL7 v2, FHIR, cabinet, scan, EPCIS, ERP answer or decision; ask its sender, or leave its file out"
             )
             return (Refused(code="unknown_format", reason=reason),)
         return mapper(message, ref, self._context) or (Refused(code="empty", reason="the message holds no item"),)
@@ -182,6 +190,8 @@ class NormaliseProcessor:
     @staticmethod
     def _waits_for_site(item: Mapped) -> bool:
         """Whether an item could move stock if only its site were known."""
+        if isinstance(item, Notice):
+            return not item.site
         if not isinstance(item, StockEvent) or item.site:
             return False
         return item.kind in STOCK_KINDS and not item.no_effect and not item.test
@@ -195,9 +205,12 @@ class NormaliseProcessor:
                 return self._forward(message, ref, item, items, was)
             case StockEvent():
                 reason = f"{item.kind} messages move no stock (no site is known for facility {item.facility or 'not stated'})"
-                return [_outcome(message, ref, items, Outcome.ACCEPTED, "no_movement", reason, was)]
+                key = _scan_key(item)
+                return [_outcome(message, ref, items, Outcome.ACCEPTED, "no_movement", reason, was, event_key=key)]
             case NoEffect():
                 return [_outcome(message, ref, items, Outcome.ACCEPTED, item.code, item.reason, was)]
+            case Notice():
+                return self._notice(message, ref, item, items, was)
             case Decision() | OrderAnswer():
                 if self._catalog.site(item.site) is None:
                     reason = f"site {item.site} is not known: load its site record and replay"
@@ -205,6 +218,18 @@ class NormaliseProcessor:
                 return [_to_site(message, item.site, encode(item), type(item).__name__, items)]
             case Refused():
                 return _quarantine(message, ref, items, item, was)
+
+    def _notice(
+        self, message: RawMessage, ref: RawRef, notice: Notice, items: int, was: Outcome | None
+    ) -> list[Output]:
+        """A notice goes to the site it is meant for."""
+        try:
+            NOTICE.check(notice)
+        except ValidationError as error:
+            fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_input=False))
+            refused = Refused(code="invalid_event", reason=f"the message gives a notice with unusable fields: {fields}")
+            return _quarantine(message, ref, items, refused, was)
+        return [_to_site(message, notice.site, encode(notice), "Notice", items, was)]
 
     def _forward(
         self, message: RawMessage, ref: RawRef, event: StockEvent, items: int, was: Outcome | None
@@ -215,25 +240,27 @@ class NormaliseProcessor:
             events.STOCK_EVENT.check(event)
         except ValidationError as error:
             fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_input=False))
-            refused = Refused(code="invalid_event", reason=f"the message gives an event with unusable fields: {fields}")
+            refused = Refused(
+                code="invalid_event", reason=f"the message gives an event with unusable fields: {fields}",
+                event_key=_scan_key(event),
+            )  # fmt: skip
             return _quarantine(message, ref, items, refused, was)
         return [_to_site(message, event.site, data, "StockEvent", items, was)]
 
     def _hold(self, message: RawMessage, ref: RawRef, item: Mapped, items: int) -> list[Output]:
         event_id = item.event_id if isinstance(item, StockEvent) else ""
-        kind = item.kind if isinstance(item, StockEvent) else ""
-        facility = (item.facility if isinstance(item, StockEvent) else None) or message.site
-        reason = (
-            f"no site is known for facility {facility}: load a site record that names it"
-            if facility
-            else "the message names no facility and its feed has no default site: give the feed a site (--site, default_site)"
-        )
+        kind = item.kind if isinstance(item, StockEvent) else "notice"
+        facility = item.facility if isinstance(item, (StockEvent, Notice)) else None
+        reason = _why_unplaced(facility, message.site)
+        waits_for = f"site {facility or message.site or 'of the feed'}"
         hold = Hold(
-            event_id=f"raw-{ref.partition}-{ref.offset}-{ref.index}", site="", waits_for=f"site {facility or 'of the feed'}",
+            event_id=f"raw-{ref.partition}-{ref.offset}-{ref.index}", site="", waits_for=waits_for,
             reason=reason, since=message.received_at, raw=ref, source=message.source, kind=kind,
         )  # fmt: skip
         ids, kinds = (event_id,) if event_id else (), (kind,) if kind else ()
-        outcome = _outcome(message, ref, items, Outcome.HELD, "unknown_site", reason, event_ids=ids, kinds=kinds)
+        outcome = _outcome(
+            message, ref, items, Outcome.HELD, "unknown_site", reason, event_ids=ids, kinds=kinds, event_key=_scan_key(item)
+        )
         return [Output(HOLDS, _hold_key(ref), encode(hold), "Hold", partition=ref.partition), outcome]
 
     def _reference(self, change: ReferenceChange) -> list[Output]:
@@ -259,6 +286,7 @@ class NormaliseProcessor:
         mapped = self._map(message, RawRef(partition=partition, offset=offset))
         out: list[Output] = []
         left: list[int] = []
+        kept_whole = message
         for index in kept.indexes:
             item = mapped[index]
             ref = RawRef(partition=partition, offset=offset, index=index)
@@ -266,7 +294,9 @@ class NormaliseProcessor:
                 left.append(index)
                 continue
             out.append(Output(HOLDS, _hold_key(ref), None, "Hold", partition=partition))
-            out.extend(self._end_or_forward(message, ref, item, len(mapped), was=Outcome.HELD))
+            ended = self._end_or_forward(kept_whole, ref, item, len(mapped), was=Outcome.HELD)
+            kept_whole = _kept_once(kept_whole, ended)
+            out.extend(ended)
         if len(left) == len(kept.indexes):
             return out
         if left:
@@ -276,7 +306,9 @@ class NormaliseProcessor:
         return out
 
     def _watermark(self, message: RawMessage, mapped: Sequence[Mapped]) -> list[Output]:
-        """Say how far a source is complete, at most every quarter of an hour of its own messages."""
+        """Say how far a source is complete, at most every quarter of an hour of its own messages. A count list is no feed."""
+        if message.content_type == OPENING_JSON:
+            return []
         site = next((item.site for item in mapped if isinstance(item, StockEvent) and item.site), None)
         if site is None:
             return []
@@ -287,6 +319,26 @@ class NormaliseProcessor:
         self._progress.put(key, at)
         mark = Watermark(source=message.source, site=site, complete_to=message.received_at)
         return [_to_site(message, site, encode(mark), "Watermark", 1)]
+
+
+def _scan_key(item: Mapped) -> str | None:
+    """The event key of a scan; none for anything else."""
+    return item.event_key if isinstance(item, StockEvent) and item.feed is Feed.SCAN else None
+
+
+def _why_unplaced(facility: str | None, site: str | None) -> str:
+    """Why no site is known, and what to do. `facility` is what the message names, `site` what its feed does."""
+    give = "give the feed a site that is known (--site, ?site=, default_site)"
+    if site and facility:
+        return (
+            f"no site is known for facility {facility}, and the feed's site {site!r} is not known either: "
+            f"load a site record that names the facility, or {give}"
+        )
+    if facility:
+        return f"no site is known for facility {facility}: load a site record that names it"
+    if site:
+        return f"the feed's site {site!r} is not known: load a site record with this id, or {give}"
+    return f"the message names no facility and its feed has no default site: {give}"
 
 
 def _hold_key(ref: RawRef) -> bytes:
@@ -314,21 +366,33 @@ def _outcome(
     *,
     event_ids: tuple[str, ...] = (),
     kinds: tuple[str, ...] = (),
+    event_key: str | None = None,
 ) -> Output:
     """How an item ended here."""
     record = ItemOutcome(
         source=message.source, raw=ref, items=items, outcome=outcome, code=code, reason=reason, at=message.received_at,
         site=message.site, name=message.name, was=was, event_ids=event_ids, kinds=kinds,
+        event_key=event_key,
     )  # fmt: skip
     return Output(OUTCOMES, raw_key(ref), encode(record), "ItemOutcome", partition=ref.partition)
 
 
+def _kept_once(message: RawMessage, ended: list[Output]) -> RawMessage:
+    """The message for its further items: without its body once a refused item has it, when it is large."""
+    if len(message.body) <= KEPT_AGAIN_BYTES_MAX or not any(output.topic == QUARANTINE for output in ended):
+        return message
+    return dataclasses.replace(message, body=b"")
+
+
 def _quarantine(message: RawMessage, ref: RawRef, items: int, refused: Refused, was: Outcome | None) -> list[Output]:
-    """Keep an item that can't be understood, whole, with the reason."""
+    """Keep an item that can't be understood, with its message, and the reason."""
     record = Quarantined(
         raw=ref, source=message.source, code=refused.code, reason=refused.reason, at=message.received_at,
         content_type=message.content_type, profile=message.profile, site=message.site, name=message.name,
         body_base64=base64.b64encode(message.body).decode("ascii"),
     )  # fmt: skip
     kept = Output(QUARANTINE, raw_key(ref), encode(record), "Quarantined", partition=ref.partition)
-    return [kept, _outcome(message, ref, items, Outcome.QUARANTINED, refused.code, refused.reason, was)]
+    outcome = _outcome(
+        message, ref, items, Outcome.QUARANTINED, refused.code, refused.reason, was, event_key=refused.event_key
+    )
+    return [kept, outcome]

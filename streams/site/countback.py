@@ -1,33 +1,35 @@
 """Stage count-back: what somebody counted, or the device expected, against what the ledger says.
 
 A begin count that a person verified is an absolute count right before the event: the variance posts first, then the event.
-A begin count the device merely expected, and every cycle count, are only compared. Comparing waits for the site's lateness,
-because a late event may still explain the difference; for controlled items a difference that stays is a discrepancy case.
+A begin count the device merely expected, one beside a load, and every cycle count, are only compared. Comparing waits for the
+site's lateness, because a late event may still explain the difference; for controlled items a difference that stays is a
+discrepancy case.
 """
 
 from __future__ import annotations
-
-from typing import Final
 
 from schemas.events import StockEvent
 from schemas.ids import derived_id
 from schemas.kinds import EventKind
 from schemas.reference import Item
 from streams.ledger.model import CardKey, EntryKind, OrderKey, history_key
+from streams.site import controlled
 from streams.site.desk import Desk
 from streams.site.par import lateness_us
 from streams.site.resolve import Missing, Resolved, base_units
 from streams.site.tables import Timer
 
-_ABSOLUTE: Final = frozenset({EventKind.LOAD, EventKind.COUNT})
-"""Kinds that state the pocket's content themselves; a begin count beside them says nothing more."""
+
+def is_posted(event: StockEvent) -> bool:
+    """Whether a begin count is posted: a person verified it, and the event does not state the pocket's content itself."""
+    return event.begin_count_verified and event.kind not in (EventKind.LOAD, EventKind.COUNT)
 
 
 def begin_units(desk: Desk, event: StockEvent, resolved: Resolved, location: str) -> int | None:
     """The begin count in base units; None when there is none, it does not convert, or nothing would come of it."""
-    if event.begin_count is None or event.kind in _ABSOLUTE:
+    if event.begin_count is None or event.kind is EventKind.COUNT:
         return None
-    if not event.begin_count_verified and resolved.item.schedule is None:
+    if not is_posted(event) and resolved.item.schedule is None:
         return None
     units = base_units(desk.catalog, event, resolved, location, counted=event.begin_count)
     return None if isinstance(units, Missing) else units
@@ -35,7 +37,7 @@ def begin_units(desk: Desk, event: StockEvent, resolved: Resolved, location: str
 
 def watch(desk: Desk, event: StockEvent, item: Item, card: CardKey, order: OrderKey, expected: int | None) -> None:
     """Have a count compared when the site's lateness has passed. Expectations are compared for controlled items only."""
-    if event.kind is EventKind.COUNT or event.begin_count_verified:
+    if event.kind is EventKind.COUNT or (is_posted(event) and expected is not None):
         subject: tuple[str, ...] = (*card, event.event_id, "counted")
     elif expected is not None and item.schedule is not None:
         subject = (*card, event.event_id, str(expected))
@@ -52,22 +54,28 @@ def check(desk: Desk, timer: Timer) -> None:
     if timer.order is None or item is None:
         return
     entry = desk.book.history.get(history_key(card, timer.order))
-    if entry is None or entry.kind is EntryKind.VOID:
+    if not _stands(desk, card, timer.order) or (entry is not None and entry.kind is EntryKind.VOID):
         return
-    if stated == "counted":
-        difference = sum(delta for _, delta in entry.deltas)
-        exact = not entry.deltas
-        desk.count(site, "counts")
-        desk.count(site, "counts_exact", int(exact))
-    else:
+    if stated != "counted":
         difference = int(stated) - _before(desk, card, timer.order)
-        exact = difference == 0
-    if exact or item.schedule is None:
+    elif entry is None:
+        return
+    else:
+        difference = sum(delta for _, delta in entry.deltas)
+        desk.count(site, "counts")
+        desk.count(site, "counts_exact", int(difference == 0))
+    if difference == 0 or item.schedule is None:
         return
     case_id = derived_id("case", "discrepancy", *card, event_id)
     text = f"{item.name} at {location}: {difference:+d} {item.base_unit} against the ledger; ask who accessed it before and now"
     facts = {"difference": difference, "previous_event": _previous(desk, card, timer.order), "event": event_id}
-    desk.case_open(case_id, site, "discrepancy", text, location=location, item=item_id, event_id=event_id, facts=facts)
+    controlled.case(desk, site, case_id, "discrepancy", text, location=location, item=item_id, event_id=event_id, facts=facts)
+
+
+def _stands(desk: Desk, card: CardKey, order: OrderKey) -> bool:
+    """Whether the event of an order was not taken back. One that moves nothing at its place has no entry that could say so."""
+    seen = desk.seen.get((card[0], order[3]))
+    return seen is None or seen.status not in {"reversed", "reversed_early"}
 
 
 def _before(desk: Desk, card: CardKey, order: OrderKey) -> int:

@@ -41,13 +41,14 @@ def note(desk: Desk, card: CardKey, kind: EventKind, quantity: int, occurred_us:
 
 def advance(held: Demand, day: int) -> Demand:
     """Close the summed day and the idle days after it."""
-    level, total, days = held.level, held.today, held.days
-    for _ in range(min(day - held.day, IDLE_DAYS_MAX)):
-        observed = max(total, 0) * 1_000
-        level = observed if days == 0 else level + (observed - level) // ALPHA_INVERSE
-        total = 0
-        days += 1
-    return Demand(day, 0, level, days)
+    closed = min(day - held.day, IDLE_DAYS_MAX)
+    observed = max(held.today, 0) * 1_000
+    level = observed if held.days == 0 else held.level + (observed - held.level) // ALPHA_INVERSE
+    for _ in range(closed - 1):
+        if not level:
+            break
+        level += -level // ALPHA_INVERSE
+    return Demand(day, 0, level, held.days + closed)
 
 
 def daily(desk: Desk, card: CardKey) -> Decimal:

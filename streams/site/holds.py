@@ -8,7 +8,7 @@ from schemas.codes import GTIN, NDC, gtin_of_ndc, lookup_key, ndc_ten_digits
 from schemas.events import ReferenceChange, StockEvent
 from schemas.kinds import Outcome
 from schemas.reference import REFERENCE_KINDS
-from streams.catalog import NDC_TEN, place_keys
+from streams.catalog import NDC_TEN, link_entries, place_keys
 from streams.site.desk import Desk
 from streams.site.resolve import Missing
 from streams.site.tables import Held
@@ -56,6 +56,13 @@ def released_by(desk: Desk, change: ReferenceChange, before: object | None) -> l
     return sorted(found.values(), key=lambda held: (held.event.occurred, held.event.event_id))
 
 
+def waiting_for(desk: Desk, fact: tuple[str, ...]) -> list[Held]:
+    """Held events that wait for a fact (or for facts that begin so), in the order in which they happened."""
+    keys = [(str(key[-2]), str(key[-1])) for key, _ in desk.waiting.scan(fact)]
+    found = [held for key in keys if (held := desk.held.get(key)) is not None]
+    return sorted(found, key=lambda held: (held.event.occurred, held.event.event_id))
+
+
 def drop(desk: Desk, held: Held) -> None:
     """The event waits no longer."""
     event = held.event
@@ -68,9 +75,13 @@ def drop(desk: Desk, held: Held) -> None:
 def _facts(desk: Desk, kind: str, record: object) -> list[tuple[str, ...]]:
     """The facts a reference record brings, as events wait for them."""
     waits: list[tuple[str, ...]] = []
-    for (system, value), _ in desk.catalog.code_entries(kind, record):
+    keys = [key for key, _ in desk.catalog.code_entries(kind, record)] + [key for key, _ in link_entries(kind, record)]
+    for system, value in keys:
         name = system.split("@", 1)[0]
         waits.append(("code", NDC if name == NDC_TEN else name, value))
+    if kind == "code":
+        ten = next((value for system, value in keys if system == NDC_TEN), None)
+        waits += [("code", *lookup_key(GTIN, gtin_of_ndc(ten, indicator))) for indicator in range(9)] if ten else []
     if kind == "item":
         item = str(getattr(record, "id", ""))
         waits += [("item", item), ("unit", item), ("code", "item", item.upper())]

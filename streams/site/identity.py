@@ -1,33 +1,33 @@
 """Stage identity: one business key posts once.
 
 The same key with the same stock-bearing fields is a duplicate; with others it opens a correction case and posts nothing.
-A reused control id with another key is another event. Facts older than the horizon can't be told from duplicates any more:
-they are quarantined.
+A reused control id with another key is another event. Facts older than the horizon (`memory`) can't be told from duplicates any
+more: they are quarantined.
 """
 
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
 import msgspec
 
 from schemas.codec import encode
-from schemas.events import StockEvent
+from schemas.events import FoundLot, StockEvent, TransformPart
 from schemas.ids import derived_id
 from schemas.kinds import STOCK_KINDS, EventKind, Outcome
+from schemas.raw import RawRef
 from schemas.records import Quarantined
+from schemas.report import REPORT_EDGE
 from schemas.topics import QUARANTINE
 from streams.contract import raw_key
+from streams.site import ledger, memory
 from streams.site.desk import Desk, no_exponent
 from streams.site.tables import Seen
 
 _STATED: Final = msgspec.msgpack.Encoder()
-HORIZON_DAYS: Final = 400
-_HORIZON: Final = timedelta(days=HORIZON_DAYS)
-"""How long a business key is remembered (design: identity)."""
 
 
 def facts_of(event: StockEvent) -> str:
@@ -36,23 +36,51 @@ def facts_of(event: StockEvent) -> str:
         event.kind, event.occurred, [(code.system, code.value) for code in event.codes], no_exponent(event.quantity), event.unit,
         event.location_codes, event.pocket, event.to_location_codes, event.to_pocket, event.lot, event.expiry, event.serial,
         event.container, no_exponent(event.begin_count), event.no_effect, event.test, event.reverses, event.replaces,
-        *((event.lines,) if event.lines else ()),
+        *((event.lines,) if event.lines else ()), *((event.condition,) if event.condition else ()),
+        *((("shipment", event.partner, event.shipment, no_exponent(event.amount)),) if event.partner or event.shipment else ()),
+        *(_found(one) for one in event.found),
+        *((event.beyond_use,) if event.beyond_use else ()), *map(_part, event.parts),
     )  # fmt: skip
     return blake2b(_STATED.encode(stated), digest_size=16).hexdigest()
 
 
-def admit(desk: Desk, event: StockEvent) -> bool:
-    """Remember the event's key; False when it ended here (duplicate, conflict, too old)."""
-    if event.kind in STOCK_KINDS and event.received_at - event.occurred > _HORIZON:
-        _too_old(desk, event)
-        return False
+def _part(part: TransformPart) -> tuple[object, ...]:
+    """What a line of a transform states, equal amounts as equal text."""
+    codes = [(code.system, code.value) for code in part.codes]
+    return (
+        part.made, codes, no_exponent(part.quantity), part.unit, part.location_codes, part.lot, part.expiry, part.container,
+        part.beyond_use,
+    )  # fmt: skip
+
+
+def _found(one: FoundLot) -> tuple[object, ...]:
+    """What a count of a whole place says of one lot, equal amounts as equal text."""
+    codes = [(code.system, code.value) for code in one.codes]
+    return codes, no_exponent(one.quantity), one.lot, one.expiry, no_exponent(one.unit_cost)
+
+
+class Admission(StrEnum):
+    """What becomes of an event: it is applied, it ended here, or it ended here because it had been taken back before it came."""
+
+    NEW = "new"
+    ENDED = "ended"
+    TAKEN_BACK = "taken_back"
+
+
+def admit(desk: Desk, event: StockEvent) -> Admission:
+    """Remember the event's key, and say how an event ended that is not new (duplicate, conflict, too old, taken back)."""
     key = (event.site, event.event_key)
-    facts = facts_of(event)
     known = desk.seen.get(key)
+    late = memory.too_old(desk, event, known)
+    if late is not None:
+        _too_old(desk, event, late)
+        return Admission.ENDED
+    facts = facts_of(event)
+    kept = memory.kept_us(desk, event)
     raw = (event.raw.partition, event.raw.offset, event.raw.index)
     if known is None and _of_another_version(desk, event):
         _conflict(desk, event, Seen("", "", raw, event.kind, "new"), facts)
-        return False
+        return Admission.ENDED
     if known is None and event.alias is not None:
         early = desk.seen.get((event.site, event.alias))
         if early is not None and early.status == "reversed_early":
@@ -60,28 +88,33 @@ def admit(desk: Desk, event: StockEvent) -> bool:
         else:
             desk.aliases.put((event.site, event.alias), event.replaces or event.event_key)
     if known is None:
-        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new", control=_only_told_by(event)))
-        return True
+        is_long = event.kind is EventKind.REVERSAL
+        control = _only_told_by(event)
+        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new", control=control, kept_us=kept, controlled=is_long))
+        return Admission.NEW
     if known.status == "reversed_early" and not known.fingerprint and event.kind is EventKind.REVERSAL:
         # Somebody tried to take this reversal back before it came; only facts can be taken back, so it counts.
-        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new"))
-        return True
+        if known.taken_back_by:
+            raw_of_other = RawRef(partition=known.raw[0], offset=known.raw[1], index=known.raw[2])
+            ledger.not_a_fact(desk, event.site, known.taken_back_by, known.event_id, raw_of_other)
+        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "new", kept_us=kept, controlled=True))
+        return Admission.NEW
     if known.status == "reversed_early" and not known.fingerprint:
-        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "reversed"))
+        desk.seen.put(key, Seen(facts, event.event_id, raw, event.kind, "reversed", kept_us=kept, controlled=True))
         desk.outcome(
             event, Outcome.ACCEPTED, "reversed_before_arrival", "a reversal of this event had already arrived: nothing moves",
             event_ids=(event.event_id,), kinds=(event.kind,), was=desk.was,
         )  # fmt: skip
-        return False
+        return Admission.TAKEN_BACK
     if known.fingerprint == facts:
         if known.control and event.control_id not in (None, "", known.control):
             _ambiguous(desk, event, known)
         reason = f"the same event was received before as {known.event_id}"
         ids, kinds = (event.event_id,), (event.kind,)
         desk.outcome(event, Outcome.DUPLICATE, "duplicate", reason, event_ids=ids, kinds=kinds, was=desk.was)
-        return False
+        return Admission.ENDED
     _conflict(desk, event, known, facts)
-    return False
+    return Admission.ENDED
 
 
 def _of_another_version(desk: Desk, event: StockEvent) -> bool:
@@ -91,8 +124,12 @@ def _of_another_version(desk: Desk, event: StockEvent) -> bool:
 
 
 def _only_told_by(event: StockEvent) -> str:
-    """The control id of a fact that nothing else tells from another one like it; "" for facts that a sender numbers or counts."""
-    numbered = event.transaction_id or event.order_id or event.serial or event.device_sequence or event.begin_count is not None
+    """The control id of a fact that nothing else tells from another one like it; "" for facts that a sender numbers or counts.
+
+    At the edge of a report an order tells nothing: two removals for one order can look alike.
+    """
+    ordered = event.order_id and not (event.control_id or "").startswith(REPORT_EDGE)
+    numbered = event.transaction_id or ordered or event.serial or event.device_sequence or event.begin_count is not None
     return "" if numbered or event.kind not in STOCK_KINDS else event.control_id or ""
 
 
@@ -129,12 +166,9 @@ def _conflict(desk: Desk, event: StockEvent, known: Seen, facts: str) -> None:
     )  # fmt: skip
 
 
-def _too_old(desk: Desk, event: StockEvent) -> None:
+def _too_old(desk: Desk, event: StockEvent, why: str) -> None:
     """Too old to tell from a duplicate."""
-    reason = (
-        f"happened {event.occurred.date().isoformat()}, more than {HORIZON_DAYS} days before it was received: "
-        "too old to tell from a duplicate; enter it as a count or a correction if it is real"
-    )
+    reason = f"{why}: too old to tell from a duplicate; enter it as a count or a correction if it is real"
     record = Quarantined(
         raw=event.raw, source=event.source, code="too_old", reason=reason, at=desk.at,
         content_type="application/json; type=StockEvent", profile="", site=event.site,

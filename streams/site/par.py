@@ -12,7 +12,7 @@ from typing import Final
 from schemas.kinds import Urgency
 from schemas.reference import ParPolicy
 from streams.ledger.model import Card, CardKey, Limits, OrderKey, history_key
-from streams.site import levels, orders
+from streams.site import levels, orders, requests
 from streams.site.desk import Desk
 from streams.site.tables import Need, Timer
 from streams.times import MINUTE_US
@@ -73,6 +73,7 @@ def _open_or_wait(desk: Desk, card: CardKey, policy: ParPolicy, standing: Card, 
         if due_us > desk.now_us:
             desk.schedule(due_us, Timer("need", card))
             return
+    requests.give_way(desk, card)
     command_id = orders.open_need(desk, card, policy, standing, turned, urgency)
     if command_id is not None:
         desk.needs.put(card, Need(command_id, turned))

@@ -20,6 +20,8 @@ from schemas.units import canonical_unit
 from streams.catalog import Catalog, ancestors
 
 PACK: Final = "pack"
+BASE_UNITS_MAX: Final = 1_000_000_000
+"""Base units of one event; beyond it a unit or a factor is wrong."""
 _ONE: Final = Fraction(1)
 _MASS_MCG: Final[dict[str, int]] = {"mcg": 1, "mg": 1_000, "g": 1_000_000}
 
@@ -43,7 +45,7 @@ def resolve_item(catalog: Catalog, event: StockEvent) -> Resolved | Missing:
     """The item all the event's known codes agree on, and the product when they name one."""
     candidates: dict[str, set[str]] = {}
     for code in event.codes:
-        for named_item, product in catalog.by_code(code, event.site):
+        for named_item, product in catalog.by_code(code, event.site, event.occurred):
             products = candidates.setdefault(named_item, set())
             if product:
                 products.add(product)
@@ -79,7 +81,7 @@ def resolve_place(catalog: Catalog, event: StockEvent, codes: tuple[str, ...], p
         if governed is not None and not pocket:
             return code
     if not codes and event.feed is Feed.DISPENSE:
-        stores = [location.path for location in catalog.locations(event.site) if location.authority is Feed.DISPENSE]
+        stores = catalog.dispensing_stores(event.site)
         if len(stores) == 1:
             return stores[0]
     named = ", ".join(codes) or "none given"
@@ -117,18 +119,29 @@ def base_units(
     if factor == 1 and quantity == (whole := int(quantity)):
         return whole
     exact = Fraction(quantity) * factor
-    if exact.denominator == 1:
+    if exact.denominator == 1 and exact <= BASE_UNITS_MAX:
         return exact.numerator
+    return _rounded(catalog, event, item, location, exact, stated=f"{quantity} {event.unit} of item {item.id}", is_dose=is_dose)
+
+
+def _rounded(
+    catalog: Catalog, event: StockEvent, item: Item, location: str, exact: Fraction, *, stated: str, is_dose: bool
+) -> int | Missing:
+    """A dose in whole containers, where the place's consumption rule says so."""
+    waits = (("unit", item.id, canonical_unit(event.unit or "")),)
+    if exact > BASE_UNITS_MAX:
+        reason = f"{stated} is more than {BASE_UNITS_MAX} {item.base_unit}: check its units and factors"
+        return Missing("absurd_quantity", reason, waits)
     rule = catalog.consumption_rule(event.site, location, item.id)
     kind = rule.rule if rule is not None else item.consumption_rule
     if is_dose and kind in (ConsumptionRuleKind.WHOLE_CONTAINER, ConsumptionRuleKind.PATIENT_SPECIFIC):
         return -(-exact.numerator // exact.denominator)
     shown = Decimal(exact.numerator) / Decimal(exact.denominator)
     reason = (
-        f"{quantity} {event.unit} of item {item.id} is {shown.normalize():f} {item.base_unit}, not a whole number: "
+        f"{stated} is {shown.normalize():f} {item.base_unit}, not a whole number: "
         "choose a smaller base unit or the whole-container rule"
     )
-    return Missing("fractional_quantity", reason, (("unit", item.id, unit),))
+    return Missing("fractional_quantity", reason, waits)
 
 
 def unit_factor(

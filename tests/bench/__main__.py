@@ -6,12 +6,13 @@ import gc
 import platform
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fhir, hl7, http, hub, kafka, mllp, scans
+from tests.bench import fhir, growth, hl7, http, hub, kafka, mllp, scans
 from topology.collector import collect_seldom
 
 TEXT_COLUMNS = ("what", "peer", "what limits it")
@@ -39,11 +40,13 @@ def main() -> None:
 
 
 def _measured(arguments: list[str]) -> list[Callable[[], Iterable[dict[str, Any]]]]:
-    """What is asked for: `kafka` and the names of its parts, or all that needs no broker."""
-    if "kafka" in arguments:
-        return [lambda: kafka.rows([part for part in arguments if part != "kafka"])]
+    """What is asked for: `kafka` or `growth` and the names of its parts, or all that needs no broker."""
+    for name, module in (("kafka", kafka), ("growth", growth)):
+        if name in arguments:
+            parts = [part for part in arguments if part != name]
+            return [partial(module.rows, parts)]
     # The hub first: the models of fhir.resources that others load would stay in this process's heap.
-    return [module.rows for module in (hub, hl7, scans, fhir, http, mllp)]
+    return [module.rows for module in (hub, hl7, scans, fhir, http, mllp, growth)]
 
 
 if __name__ == "__main__":

@@ -56,6 +56,13 @@ class Log:
             topic=topic, partition=0, offset=offset, key=encode_key(key), value=None if value is None else encode(value)
         )
 
+    def site(self, type_: str, value: object) -> LogRecord:
+        """A record of the site log: its type stands in the headers."""
+        made = self.record(topics.SITE_LOG, ("site",), value)
+        return LogRecord(
+            topic=made.topic, partition=0, offset=made.offset, key=made.key, value=made.value, headers=(("ce_type", type_),)
+        )
+
     def position(self, site: str, location: str, item: str, usable: int, **more: Any) -> LogRecord:
         value = Position(
             site=site,
@@ -184,7 +191,7 @@ def _stock(log: Log) -> Iterator[LogRecord]:
 SPECIAL: dict[tuple[str, str, str], tuple[int, dict[str, Any]]] = {
     ("mercy", "icu/cab1/d1/p01", "HEP5000"): (
         3,
-        {"on_hand": 8, "due": 20, "open_command": "c-hep", "urgency": Urgency.ROUTINE, "days_to_stock_out": "0.8"},
+        {"on_hand": 8, "allocated": 2, "due": 20, "open_command": "c-hep", "urgency": Urgency.ROUTINE, "days_to_stock_out": "0.8"},
     ),
     ("mercy", "ed/cab1/d2/p04", "VANC1G"): (
         2,

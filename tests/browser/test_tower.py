@@ -82,6 +82,7 @@ def test_a_site_opens_its_items_the_most_urgent_first(page: Page, tower: Tower) 
         "HEP5000",
         "icu/cab1/d1/p01",
         "3",
+        "2",
         "8",
         "20",
         "10 / 60",

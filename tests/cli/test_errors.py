@@ -79,7 +79,7 @@ def test_a_damaged_projection_is_made_anew_because_it_is_derived(example: Path) 
         ("nonsense",), ("stock", "--nonsense"), ("stock", "--limit", "many"), ("stock", "--limit", "0"), ("ingest",), ("trace",),
         ("explain",), ("reference",), ("reference", "nonsense"), ("simulate",), ("simulate", "--out", "x", "--seed", "one"),
         ("schemas",), ("ingest", ".", "--format", "morse"), ("simulate", "--out", "x", "--start", "yesterday"),
-        ("run", "--http-port", "eighty"),
+        ("run", "--http-port", "eighty"), ("demo", "--beds", "1"), ("demo", "--history-days", "999999999"), ("demo", "--history-days", "-1"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -99,11 +99,26 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 @pytest.mark.parametrize(
     ("knob", "value"),
-    [("--sites", "0"), ("--sites", "100000"), ("--beds", "-1"), ("--days", "0"), ("--duplicates", "2"), ("--outages", "-1")],
-)
+    [
+        ("--sites", "0"), ("--sites", "100000"), ("--beds", "-1"), ("--days", "0"), ("--duplicates", "2"), ("--outages", "-1"),
+        ("--start", "9999-12-31"), ("--start", "0001-01-01"), ("--start", "1969-12-31"),
+    ],
+)  # fmt: skip
 def test_a_knob_out_of_range_is_a_sentence(knob: str, value: str, tmp_path: Path) -> None:
     sentence = refused(run_here("simulate", "--out", str(tmp_path), knob, value))
     assert knob.removeprefix("--") in sentence
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stock", "--site", "\udcff"), ("trace", "\udcff"), ("explain", "\udcff"),
+        ("master", "propose", "item", "albuterol-2.5mg-neb", "form=x", "--by", "sue", "--title", "\udcff"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_is_no_utf_8_is_a_sentence(arguments: tuple[str, ...], example: Path) -> None:
+    """A shell hands bytes over; Python keeps what is no UTF-8 as half characters (PEP 383)."""
+    assert r"'\xff' is not UTF-8 text" in refused(run_program(*arguments, "--data", str(example)))
 
 
 def test_a_simulation_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:

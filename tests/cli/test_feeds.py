@@ -44,6 +44,7 @@ def test_feeds_are_read_with_their_defaults(tmp_path: Path) -> None:
         ("message_bytes_max = 10\n", "feeds.0.message_bytes_max"),
         ("colour = 1\n", "feeds.0.colour"),
         ('[[drops]]\npath = "in"\nsource = "a"\nformat = "xml"\n', "drops.0.format"),
+        ('[[drops]]\npath = "in"\nsource = "a"\nformat = "report"\n', "name it with `profile`"),
     ],
 )
 def test_settings_that_can_not_be_are_a_sentence(tmp_path: Path, more: str, what: str) -> None:

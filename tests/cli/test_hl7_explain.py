@@ -54,6 +54,17 @@ def test_a_quarantined_message_carries_the_same(tmp_path: Path) -> None:
     assert "ZPM-2                                              CAB" in shown.output
 
 
+def test_a_large_message_is_kept_once_and_explained_with_each_of_its_refused_items(tmp_path: Path) -> None:
+    one = body(header("ORU^R01"), PID, ORC, "ZPM|V|CAB", "NTE|1||" + "x" * 10_000)
+    (tmp_path / "a.hl7").write_bytes(one + one)
+    hub = str(tmp_path / "hub")
+    assert RUNNER.invoke(app, ["ingest", str(tmp_path / "a.hl7"), "--data", hub]).exit_code == 0
+    rows = RUNNER.invoke(app, ["quarantine", "--data", hub, "--findings", "--json"]).output.splitlines()
+    assert ["sender's own" in row for row in rows] == [True, True]
+    replayed = RUNNER.invoke(app, ["quarantine", "replay", "--data", hub])
+    assert "1 messages, 2 items" in replayed.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [

@@ -85,12 +85,13 @@ def test_filters_keep_what_fits(data: Path) -> None:
     assert lines(data, "stock", "--item", item) == [row for row in rows if row["item"] == item]
     below = [row for row in rows if row["location"] == location or row["location"].startswith(f"{location}/")]
     assert lines(data, "stock", "--location", location) == below
-    assert lines(data, "stock", "--site", "atlantis") == []
 
 
 def test_a_location_filter_takes_whole_segments(data: Path) -> None:
     """`icu/cab1` is not `icu/cab10`, and `ma` is not `main` (design: composite keys)."""
-    assert lines(data, "stock", "--location", "ma") == []
+    answer = run_here("stock", "--location", "ma", "--data", str(data))
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("wardstock: no place ma at any site: ")
 
 
 def test_a_command_line_is_the_command_record(data: Path) -> None:
@@ -150,3 +151,19 @@ def test_reading_where_there_is_no_hub_is_a_sentence_and_makes_none(tmp_path: Pa
     assert (answer.code, answer.out) == (1, "")
     assert answer.err.startswith(f"wardstock: there is no hub's folder {tmp_path / 'typo'}")
     assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("reader", [*READERS])
+def test_a_site_that_is_not_there_is_refused_and_not_empty(data: Path, reader: str) -> None:
+    answer = run_here(reader, "--site", "mars", "--data", str(data))
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("wardstock: there is no site mars: ask for ")
+
+
+def test_a_site_without_a_record_that_told_something_is_no_unknown_name(tmp_path: Path) -> None:
+    """Messages may name a site before it is loaded: they are held, and there are no cases of it yet."""
+    (tmp_path / "x.json").write_text("[")
+    told = run_here("ingest", str(tmp_path / "x.json"), "--format", "cabinet", "--site", "trial", "--data", str(tmp_path / "hub"))
+    assert told.code == 0, told.err
+    assert read(tmp_path / "hub", "cases", "--site", "trial").out == "no open case\n"
+    assert run_here("cases", "--site", "mars", "--data", str(tmp_path / "hub")).code == 1

@@ -10,11 +10,15 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
+from schemas.golive import GoLive, SiteMode
 from schemas.raw import CABINET_JSON, SCAN_JSON, RawMessage
+from schemas.reference import RecallNotice
 from schemas.topics import RAW, TOPICS
 from tests.cli.running import Answer, run_here
 from tests.simulation import promises
 from topology.local import LocalHub
+
+SCHEMAS = "*.schema.json"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("schemas") / "deep" / "folder"
     answer = run_here("schemas", str(path))
     assert answer.code == 0
-    assert answer.out == f"wrote {len(list(path.iterdir()))} schemas to {path}\n"
+    assert answer.out == f"wrote {len(list(path.glob('*.schema.json')))} schemas and openapi.json to {path}\n"
     return path
 
 
@@ -33,12 +37,12 @@ def validators(folder: Path) -> dict[str, Any]:
         path.name.removesuffix(".schema.json"): Draft202012Validator(
             json.loads(path.read_text()), format_checker=Draft202012Validator.FORMAT_CHECKER
         )
-        for path in sorted(folder.iterdir())
+        for path in sorted(folder.glob(SCHEMAS))
     }
 
 
 def test_every_schema_is_valid_2020_12_and_says_so(folder: Path) -> None:
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.glob(SCHEMAS)):
         schema = json.loads(path.read_text())
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
         assert validator_for(schema) is Draft202012Validator
@@ -47,13 +51,22 @@ def test_every_schema_is_valid_2020_12_and_says_so(folder: Path) -> None:
 
 
 def test_the_contracts_of_the_hub_are_all_there(folder: Path) -> None:
-    names = {path.name.removesuffix(".schema.json") for path in folder.iterdir()}
+    names = {path.name.removesuffix(".schema.json") for path in folder.glob(SCHEMAS)}
     assert names >= {
         "StockEvent", "Command", "Position", "Balance", "Movement", "Alert", "Case", "Kpi", "Hold", "Quarantined", "ItemOutcome",
         "ReferenceChange", "Tick", "Watermark", "Decision", "OrderAnswer", "Proposal", "Site", "Location", "Item", "Product",
         "UnitFactor", "ConsumptionRule", "ParPolicy", "Supplier", "SupplierItem", "Role", "CabinetTransaction", "ScanEvent",
     }  # fmt: skip
     assert {topic.value.name for topic in TOPICS.values() if topic.value is not None} <= names
+
+
+def test_the_openapi_document_holds_the_schemas_of_what_others_send(folder: Path) -> None:
+    whole = json.loads((folder / "openapi.json").read_text())
+    assert whole["openapi"] == "3.1.0"
+    for name in ("CabinetTransaction", "ScanEvent", "ErpAnswer", "PersonDecision"):
+        published = json.loads((folder / f"{name}.schema.json").read_text())
+        assert whole["components"]["schemas"][name]["required"] == published["required"]
+        assert whole["components"]["schemas"][name]["properties"].keys() == published["properties"].keys()
 
 
 def test_writing_the_schemas_twice_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
@@ -73,9 +86,18 @@ def test_a_schema_refuses_what_is_not_its_contract(validators: dict[str, Any]) -
 def test_every_record_of_every_topic_validates_against_its_schema(
     ingested: tuple[Path, Answer], validators: dict[str, Any]
 ) -> None:
-    """The type header names the contract of each record; raw holds the senders' bytes, everything else is the hub's own."""
+    """The type header names the contract of each record; raw holds the senders' bytes, everything else is the hub's own.
+
+    The sites go to shadow at the end and read a recall, so that what they say then is there as well.
+    """
     seen: dict[str, set[str]] = {}
     with LocalHub(ingested[0]) as hub:
+        hub.project()
+        sites = [str(row["id"]) for row in hub.views.sites()]
+        hub.load_reference([("go_live", site, GoLive(site=site, mode=SiteMode.SHADOW, changes=())) for site in sites])
+        product = str(hub.views.reference("product")[0]["id"])
+        notice = RecallNotice(id="R1", classification="III", products=(product,), lots=("NONE",))
+        hub.load_reference([("recall", "R1", notice)])
         for topic in TOPICS:
             for record in promises.records(hub.engine, topic):
                 name = dict(record.headers)["ce_type"]

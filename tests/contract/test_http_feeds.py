@@ -16,12 +16,13 @@ from fastapi import FastAPI
 from connectors.contract import PublishError, TooLarge, Unavailable
 from connectors.http.app import PREVIEW_BYTES_MAX, feeds_router
 from connectors.http.intake import NAME_CHARACTERS_MAX, RETRY_AFTER_SECONDS, FeedSettings
-from schemas.raw import BODY_BYTES_MAX, CABINET_JSON, DECISION_JSON, ERP_JSON, FHIR_JSON, SCAN_JSON, RawMessage
+from schemas.raw import BODY_BYTES_MAX, CABINET_JSON, DECISION_JSON, EPCIS_JSON, ERP_JSON, FHIR_JSON, SCAN_JSON, RawMessage
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 OWN = {
     "/cabinet": (CABINET_JSON, "cabinet", "http-cabinet"),
     "/scans": (SCAN_JSON, "scan", "http-scan"),
+    "/epcis": (EPCIS_JSON, "epcis", "http-epcis"),
     "/erp/answers": (ERP_JSON, "erp", "http-erp"),
     "/decisions": (DECISION_JSON, "erp", "http-decision"),
 }

@@ -6,15 +6,31 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.events import ITEM_OUTCOME, ReferenceChange
+from schemas.golive import GoLive, SiteMode
 from schemas.ids import derived_id
+from schemas.log import LogRecord
 from schemas.partition import partition_of
 from schemas.raw import BODY_BYTES_MAX, CABINET_JSON
-from schemas.records import CASE, QUARANTINED
-from schemas.topics import ALERTS, CASES, MOVEMENTS, NETWORK_LOG, OUTCOMES, QUARANTINE, RAW, REFERENCE, SITE_LOG, TOPICS
+from schemas.records import CASE, QUARANTINED, RECALL_READING
+from schemas.topics import (
+    ALERTS,
+    CASES,
+    COMMANDS,
+    MOVEMENTS,
+    NETWORK_LOG,
+    OUTCOMES,
+    QUARANTINE,
+    RAW,
+    RECALLS,
+    REFERENCE,
+    SITE_LOG,
+    TOPICS,
+)
 from streams.contract import Processor
 from tests.simulation import promises
 from tests.simulation.small_hospital import small_hospital
@@ -35,6 +51,7 @@ from tests.support.runtimes import (
     send,
 )
 from topology.processors import build_processors
+from topology.reference_files import reference_changes
 
 
 @pytest.fixture(params=["memory", "rocks", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -50,6 +67,11 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
 
 def change(revision: int) -> ReferenceChange:
     return ReferenceChange(revision=revision, kind="supplier", id="s", record={"id": "s", "name": "S"})
+
+
+def readings(engine: Any) -> list[LogRecord]:
+    """What the partitions say of read recalls."""
+    return [one for partition in range(TOPICS[RECALLS].partitions) for one in engine.read(RECALLS, partition, 0, 100)]
 
 
 def failing() -> Sequence[Processor]:
@@ -114,6 +136,20 @@ def test_a_raising_handler_becomes_quarantine_and_case_and_the_partition_goes_on
     assert case.state == "open"
     assert case.case_id == derived_id("case", "handler_fault", RAW, partition, offset)
     assert [(fault.processor, fault.offset) for fault in engine.faults] == [("echo", offset)]
+
+
+def test_a_value_that_no_table_holds_is_the_fault_of_its_event_and_never_of_the_store(runtime: Runtime) -> None:
+    """It shows only when the batch is written; a partition that failed there would fail at every start."""
+    engine = runtime.engine(echo)
+    engine.publish([raw(b"before"), raw(b"no table holds it"), raw(b"after")])
+    engine.run_until_idle()
+    assert [record.value for record in promises.records(engine, ALERTS)] == [b"1", b"2"], "the failing event's writes are undone"
+    (outcome,) = (ITEM_OUTCOME.decode(record.value or b"") for record in promises.records(engine, OUTCOMES))
+    assert (outcome.code, outcome.raw.offset) == ("handler_fault", engine.faults[0].offset)
+    assert len(engine.faults) == 1
+    engine.publish([raw(b"later")])
+    engine.run_until_idle()
+    assert [record.value for record in promises.records(engine, ALERTS)] == [b"1", b"2", b"3"]
 
 
 def test_a_fault_never_quotes_the_error_text_which_could_name_a_patient(runtime: Runtime) -> None:
@@ -186,6 +222,62 @@ def test_a_reference_change_reaches_every_partition(runtime: Runtime) -> None:
         assert [len(records) for records in found] == [1] * TOPICS[topic].partitions, topic
         assert {records[0].value for records in found} == {found[0][0].value}
         assert dict(found[0][0].headers)["ce_type"] == "ReferenceChange"
+
+
+def test_a_site_in_shadow_publishes_no_command_through_restarts_and_what_is_open_at_cut_over_once(runtime: Runtime) -> None:
+    """The modes stand in the log; what a consumer would execute is what the same hub would have had open, had it always been live."""
+    hospital = small_hospital(11, messages=40)
+    whole = EmbeddedRuntime(Machine("memory", Path())).engine(everything)
+    send(whole, hospital)
+    engine = runtime.engine(everything)
+    load(engine, hospital)
+    sites = sorted({id_ for kind, id_, _ in hospital.reference if kind == "site"})
+    decide(engine, sites, "shadow")
+    for number, message in enumerate(in_order(hospital)):
+        if number in (3, 17, 30):
+            engine = runtime.restart().engine(everything)
+        feed(engine, number, message)
+        assert list(promises.records(engine, COMMANDS)) == []
+    decide(engine, sites, "live")
+    engine = runtime.restart().engine(everything)
+    engine.run_until_idle()
+    assert promises.open_needs(engine) == promises.open_needs(whole)
+    said = Counter((one.command_id, one.revision) for one in promises.values(engine, COMMANDS))
+    assert said
+    assert max(said.values()) == 1
+    decide(engine, sites, "shadow")
+    assert promises.open_needs(engine) == []
+
+
+def decide(engine: Any, sites: Sequence[str], mode: str) -> None:
+    """What the go-live desk writes."""
+    revision = max(len(list(engine.read(REFERENCE, 0, 0, 100_000))), 1) + 1
+    records = [("go_live", site, GoLive(site=site, mode=SiteMode(mode), changes=())) for site in sites]
+    engine.broadcast(reference_changes(records, revision))
+    engine.run_until_idle()
+
+
+def test_a_recall_is_effective_at_each_site_once_its_own_partition_has_read_it(runtime: Runtime) -> None:
+    """Stored and not folded it is pending everywhere. The partition says it, after a restart as well, and once."""
+    engine = runtime.engine(everything)
+    sites = ["north", "south", "clinic"]
+    told = [
+        ReferenceChange(revision=number, kind="site", id=name, record={"id": name, "name": name, "zone": "UTC"})
+        for number, name in enumerate(sites, start=1)
+    ]
+    recall = {"id": "R1", "classification": "I", "products": ["p"], "lots": ["L1"]}
+    engine.broadcast([*told, ReferenceChange(revision=9, kind="recall", id="R1", record=recall)])
+    if isinstance(runtime, EmbeddedRuntime):  # on Kafka the workers have read it by then, or not
+        assert readings(engine) == []
+    engine = runtime.restart().engine(everything)
+    engine.run_until_idle()
+    read = [(record.partition, RECALL_READING.decode(record.value or b"")) for record in readings(engine)]
+    assert sorted((partition, one.site) for partition, one in read) == sorted((partition_of(name), name) for name in sites)
+    assert {(one.notice, one.revision, one.in_force) for _, one in read} == {("R1", 9, True)}
+    assert all(dict(record.headers)["ce_id"].startswith(f"{SITE_LOG}-{record.partition}-") for record in readings(engine))
+    engine.broadcast([ReferenceChange(revision=10, kind="recall", id="R1", record=recall)])
+    engine.run_until_idle()
+    assert len(readings(engine)) == len(sites)
 
 
 def test_a_hospital_with_restarts_has_the_balances_and_needs_of_one_without(runtime: Runtime) -> None:

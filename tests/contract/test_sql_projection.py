@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,13 @@ from structlog.testing import capture_logs
 
 from schemas import topics
 from schemas.codec import encode
-from schemas.events import ReferenceChange
+from schemas.events import ReferenceChange, Tick, Watermark
 from schemas.keys import encode_key
+from schemas.kinds import CommandKind, CommandState, Urgency
 from schemas.log import LogRecord
-from schemas.records import Alert, Kpi
+from schemas.records import Alert, Command, Kpi, RecallReading
 from sinks.sql import PROJECTED_TOPICS, Projection, ProjectionError, Views, open_engine, projection, tables
 from tests.browser.hospital import NOW, Log, network
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'projection.db'}"
 
 
 def dump(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
@@ -38,16 +35,32 @@ def dump(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
+def shadow_command(revision: int, **more: Any) -> Command:
+    """A command of a site that is not live."""
+    return Command(
+        command_id="s1", revision=revision, site="mercy", location="main", item="norepi", kind=CommandKind.RESTOCK,
+        state=CommandState.ISSUED, urgency=Urgency.ROUTINE, unit="vial", opened_at=NOW, updated_at=NOW, proof={"trigger": "x"},
+        **{"quantity": 4, "shadow": True, **more},
+    )  # fmt: skip
+
+
 def full(log: Log) -> list[LogRecord]:
-    """The handmade network, plus one alert and one indicator, so that every topic is there."""
+    """The handmade network, plus one of each other thing, so that every topic is there."""
     alert = Alert(alert_id="a1", site="mercy", kind="stock_out", text="Norepinephrine is out", at=NOW)
     kpi = Kpi(site="mercy", kpi="stock_out_rate", value=None, numerator=1, denominator=63, as_of=NOW)
-    extra = [log.record(topics.ALERTS, ("mercy",), alert), log.record(topics.KPIS, ("mercy", "stock_out_rate"), kpi)]
+    mark = Watermark(source="mercy-adc", site="mercy", complete_to=NOW)
+    reading = RecallReading(site="mercy", notice="R1", revision=1, content="c", in_force=True)
+    extra = [
+        log.record(topics.RECALLS, ("mercy", "R1"), reading),
+        log.record(topics.ALERTS, ("mercy",), alert), log.record(topics.KPIS, ("mercy", "stock_out_rate"), kpi),
+        log.record(topics.SITE_LOG, ("tick",), Tick(at=NOW)), log.site("Watermark", mark),
+        log.record(topics.SHADOW_COMMANDS, ("s1",), shadow_command(1)),
+    ]  # fmt: skip
     return [*network(log), *extra]
 
 
-def test_every_topic_that_leaves_the_hub_is_projected() -> None:
-    inputs = {topics.RAW, topics.SITE_LOG, topics.NETWORK_LOG}
+def test_every_topic_that_leaves_the_hub_is_projected_and_the_site_log_for_charges_and_counts() -> None:
+    inputs = {topics.RAW, topics.NETWORK_LOG}
     assert set(PROJECTED_TOPICS) == set(topics.TOPICS) - inputs
     assert {record.topic for record in full(Log())} == set(PROJECTED_TOPICS)
 
@@ -58,6 +71,22 @@ def test_apply_counts_new_records_and_remembers_the_next_offset_of_each_partitio
     assert written.positions() == {}
     assert written.apply(records) == len(records)
     assert written.positions() == {(topic, 0): sum(r.topic == topic for r in records) for topic in PROJECTED_TOPICS}
+
+
+@pytest.mark.parametrize("first", [topics.COMMANDS, topics.SHADOW_COMMANDS])
+@pytest.mark.parametrize("apart", [False, True])
+def test_of_a_command_in_two_topics_the_highest_revision_stands_whichever_is_read_first(url: str, first: str, apart: bool) -> None:
+    log = Log()
+    live = [
+        log.record(topics.COMMANDS, ("s1",), shadow_command(number, shadow=False, quantity=number)) for number in (2, 5)
+    ]  # fmt: skip
+    shadow = [log.record(topics.SHADOW_COMMANDS, ("s1",), shadow_command(number, quantity=number)) for number in (1, 3, 4)]
+    written = Projection(url)
+    records = live + shadow if first == topics.COMMANDS else shadow + live
+    for part in [[one] for one in records] if apart else [records]:
+        written.apply(part)
+    (row,) = Views(written.engine).commands(state="all")
+    assert (row["revision"], row["quantity"], row["shadow"]) == (5, 5, False)
 
 
 def test_delivering_everything_again_changes_nothing(url: str) -> None:
@@ -77,26 +106,27 @@ def test_a_batch_that_overlaps_the_last_one_applies_only_what_is_new(url: str) -
     assert written.apply(records[250:]) == len(records) - 300
 
 
-def test_a_restart_in_any_place_ends_in_the_same_tables(url: str, tmp_path: Path) -> None:
+def test_a_restart_in_any_place_ends_in_the_same_tables(fresh: Callable[[], str]) -> None:
     records = full(Log())
-    whole = Projection(f"sqlite:///{tmp_path / 'whole.db'}")
+    whole = Projection(fresh())
     whole.apply(records)
     for cut in (0, 1, 57, 200, len(records)):
-        part = Projection(f"sqlite:///{tmp_path / f'cut{cut}.db'}")
+        url = fresh()
+        part = Projection(url)
         part.apply(records[:cut])
         part.close()
-        again = Projection(part.engine.url.render_as_string())
+        again = Projection(url)
         again.apply(records)
         assert dump(again.engine) == dump(whole.engine)
 
 
-def test_topics_may_be_interleaved_in_any_way(tmp_path: Path) -> None:
+def test_topics_may_be_interleaved_in_any_way(fresh: Callable[[], str]) -> None:
     """Only the order inside a partition is given; batches and topics mix as they arrive."""
     records = full(Log())
-    whole = Projection(f"sqlite:///{tmp_path / 'whole.db'}")
+    whole = Projection(fresh())
     whole.apply(records)
     for seed in range(3):
-        mixed = Projection(f"sqlite:///{tmp_path / f'mixed{seed}.db'}")
+        mixed = Projection(fresh())
         shuffled = list(_interleaved(records, random.Random(seed)))
         for at in range(0, len(shuffled), 37):
             mixed.apply(shuffled[at : at + 37])
@@ -151,8 +181,8 @@ def test_an_input_that_breaks_off_leaves_nothing_half_applied(url: str) -> None:
 
 
 def test_a_topic_that_is_not_projected_is_refused_by_name(url: str) -> None:
-    with pytest.raises(ProjectionError, match=r"topic site\.log is not projected"):
-        Projection(url).apply([LogRecord(topic=topics.SITE_LOG, partition=0, offset=0, key=b"", value=b"{}")])
+    with pytest.raises(ProjectionError, match=r"topic network\.log is not projected"):
+        Projection(url).apply([LogRecord(topic=topics.NETWORK_LOG, partition=0, offset=0, key=b"", value=b"{}")])
 
 
 @pytest.mark.parametrize("batch", [1, 100])
@@ -253,8 +283,8 @@ def test_a_database_that_holds_tables_of_somebody_else_is_refused(url: str) -> N
     assert sa.inspect(engine).get_table_names() == ["commands"]
 
 
-def test_sqlite_runs_with_write_ahead_log_and_its_durable_settings(url: str) -> None:
-    with Projection(url).engine.connect() as connection:
+def test_sqlite_runs_with_write_ahead_log_and_its_durable_settings(tmp_path: Path) -> None:
+    with Projection(f"sqlite:///{tmp_path / 'projection.db'}").engine.connect() as connection:
         found = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys")
@@ -274,6 +304,41 @@ def test_a_reader_sees_one_snapshot_while_a_writer_commits(url: str) -> None:
         assert connection.execute(count).scalar_one() == 1
     with reader.connect() as connection:
         assert connection.execute(count).scalar_one() == 2
+
+
+def test_a_second_writer_waits_for_the_first_and_then_finds_nothing_new(url: str) -> None:
+    """Also in empty tables, where there is no row that both could lock."""
+    records = list(network(Log()))
+    first, second = Projection(url), Projection(url)
+    with ThreadPoolExecutor(1) as pool:
+        meanwhile: list[Future[int]] = []
+
+        def slow() -> Iterator[LogRecord]:
+            yield from records[:50]
+            meanwhile.append(pool.submit(second.apply, records))
+            assert not wait(meanwhile, 0.3).done
+            yield from records[50:]
+
+        assert first.apply(slow()) == len(records)
+        assert meanwhile[0].result(10) == 0
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("fresh", ["postgresql"], indirect=True)
+def test_after_a_server_dropped_its_connections_the_projection_goes_on_from_where_it_was(url: str) -> None:
+    """What comes next finds the connection dead; what comes after that is given a new one."""
+    log = Log()
+    written = Projection(url)
+    written.apply([log.position("mercy", "main", "HEP5000", 5)])
+    other = open_engine(url)
+    with other.connect() as connection:
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        connection.execute(sa.text(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}"))
+    late = log.position("mercy", "main", "APAP500", 5)
+    with pytest.raises(sa.exc.OperationalError):
+        written.apply([late])
+    assert written.apply([late]) == 1
+    assert Views(written.engine).count("positions") == 2
 
 
 def test_a_projection_in_memory_works_for_one_thread() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,21 +18,32 @@ from schemas.records import Alert, Case, Kpi
 from sinks.sql import Projection, Views
 from sinks.sql.views import POSITION_ORDERS
 from tests.browser.hospital import ITEMS, NOW, PLACES, SITES, SPECIAL, Log, network
+from tests.support.postgres import KINDS, fresh_databases
+from topology.errors import UnknownNameError
+from topology.query import FILTERS, VIEWS, run_query
 
 STOCK_FIELDS = ["site", "location", "item", "product", "lot", "expiry", "status", "quantity", "unit"]
 
 
-@pytest.fixture(scope="module")
-def views(tmp_path_factory: pytest.TempPathFactory) -> Views:
+Empty = tuple[Log, Projection, Views]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def views(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
     """The handmade network; tests that change something make their own."""
-    written = Projection(f"sqlite:///{tmp_path_factory.mktemp('views') / 'p.db'}")
-    written.apply(network(Log()))
-    return Views(written.engine)
+    with fresh_databases(request.param, request, tmp_path_factory.mktemp("views")) as fresh:
+        written = Projection(fresh())
+        written.apply(network(Log()))
+        yield Views(written.engine)
+        written.close()
 
 
-def empty() -> tuple[Log, Projection, Views]:
-    written = Projection("sqlite://")
-    return Log(), written, Views(written.engine)
+@pytest.fixture
+def empty(url: str) -> Iterator[Empty]:
+    """A log to write records of, the tables that they go to, and what people see of them."""
+    written = Projection(url)
+    yield Log(), written, Views(written.engine)
+    written.close()
 
 
 def test_stock_lists_the_published_fields_in_a_stable_order(views: Views) -> None:
@@ -53,12 +66,48 @@ def test_stock_is_filtered_by_site_item_lot_and_place(views: Views) -> None:
     assert len(views.stock(limit=7)) == 7
 
 
-def test_a_place_includes_what_lies_below_it_and_not_its_namesakes() -> None:
-    log, written, views = empty()
+def test_a_place_includes_what_lies_below_it_and_not_its_namesakes(empty: Empty) -> None:
+    log, written, views = empty
     for location in ("main", "main/fridge", "main2", "MAIN/x", "main0"):
         written.apply([log.balance("s", location, "HEP5000", "L", 1, None), log.position("s", location, "HEP5000", 1)])
     assert [row["location"] for row in views.stock(location="main")] == ["main", "main/fridge"]
     assert [row["location"] for row in views.positions(location="main")] == ["main", "main/fridge"]
+
+
+def test_text_is_in_the_order_of_its_code_points_whatever_the_language_of_the_database(empty: Empty) -> None:
+    """English, for one, would say a-1, a1, b, B, é."""
+    log, written, views = empty
+    written.apply([log.balance("s", "main", "HEP5000", lot, 1, None) for lot in ("b", "é", "a1", "B", "a-1")])
+    assert [row["lot"] for row in views.stock()] == ["B", "a-1", "a1", "b", "é"]
+
+
+def test_a_place_with_a_character_that_no_postgresql_text_holds_is_found_all_the_same(empty: Empty) -> None:
+    """PostgreSQL finds below it and in searches as well; SQLite, which keeps the character, does not, and does no harm."""
+    log, written, views = empty
+    written.apply([log.position("s", "a\x00b/c", "HEP5000", 1), log.position("s", "a", "HEP5000", 2)])
+    assert [row["usable"] for row in views.positions(location="a\x00b/c")] == [1]
+    found = int(written.engine.dialect.name == "postgresql")
+    assert views.count("positions", location="a\x00b") == views.count("positions", search="\x00b/") == found
+
+
+@pytest.mark.postgres
+def test_sqlite_and_postgresql_give_the_same_bytes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    told = []
+    for kind in ("sqlite", "postgresql"):
+        with fresh_databases(kind, request, tmp_path) as fresh:
+            written = Projection(fresh())
+            written.apply(network(Log()))
+            views = Views(written.engine)
+            orders = [views.positions(order=order, descending=down) for order in POSITION_ORDERS for down in (False, True)]
+            all_of_it = [
+                *orders, views.stock(), views.commands(state="all"), views.cases(state="all"), views.alerts(), views.holds(),
+                views.quarantine(with_body=True), views.kpis(), views.movements(), views.outcomes(source="mercy-adc", limit=100),
+                views.outcomes_summary(), views.network_summary(NOW), views.expiring(NOW), views.ledger_summary(), views.revision(),
+                views.sites(),
+            ]  # fmt: skip
+            told.append([msgspec.json.encode(each) for each in all_of_it])
+            written.close()
+    assert told[0] == told[1]
 
 
 def test_positions_carry_the_item_name_and_can_be_searched(views: Views) -> None:
@@ -83,14 +132,14 @@ def test_positions_sort_urgent_needs_first_and_unknown_values_last(views: Views)
         views.positions(order="lot; drop table")
 
 
-def test_days_to_stock_out_sort_as_numbers_with_the_unknown_last_both_ways() -> None:
-    log, written, views = empty()
-    for item, days in (("HEP5000", "10"), ("APAP500", "9.5"), ("ONDAN4", None), ("VANC1G", "100")):
+def test_days_to_stock_out_sort_as_numbers_with_the_unknown_last_both_ways(empty: Empty) -> None:
+    log, written, views = empty
+    for item, days in (("HEP5000", "10"), ("APAP500", "9.5"), ("ONDAN4", None), ("VANC1G", "1" + "0" * 15)):
         written.apply([log.position("s", "main", item, 1, days_to_stock_out=days)])
     up = [row["days_to_stock_out"] for row in views.positions(order="days_to_stock_out")]
     down = [row["days_to_stock_out"] for row in views.positions(order="days_to_stock_out", descending=True)]
-    assert up == ["9.5", "10", "100", None]
-    assert down == ["100", "10", "9.5", None]
+    assert up == ["9.5", "10", "1" + "0" * 15, None]
+    assert down == ["1" + "0" * 15, "10", "9.5", None]
 
 
 def test_commands_are_full_documents_the_most_urgent_first(views: Views) -> None:
@@ -107,16 +156,16 @@ def test_commands_are_full_documents_the_most_urgent_first(views: Views) -> None
     assert views.command("none") is None
 
 
-def test_a_command_is_upserted_by_its_key_and_closes() -> None:
-    log, written, views = empty()
+def test_a_command_is_upserted_by_its_key_and_closes(empty: Empty) -> None:
+    log, written, views = empty
     written.apply([log.command("c1", "s", "main", "HEP5000")])
     written.apply([log.command("c1", "s", "main", "HEP5000", revision=2, state=CommandState.SATISFIED, closed_at=NOW)])
     assert views.commands() == []
     assert [each["revision"] for each in views.commands(state="all")] == [2]
 
 
-def test_a_rejected_command_waits_for_a_person() -> None:
-    log, written, views = empty()
+def test_a_rejected_command_waits_for_a_person(empty: Empty) -> None:
+    log, written, views = empty
     written.apply([log.command("c1", "s", "main", "HEP5000", state=CommandState.REJECTED)])
     assert [each["command_id"] for each in views.commands(state="decision")] == ["c1"]
     assert views.network_summary()[0]["decisions"] == 1
@@ -133,8 +182,8 @@ def test_cases_holds_and_quarantine_carry_their_reasons(views: Views) -> None:
     assert views.quarantine(site="mercy") == []
 
 
-def test_alerts_come_newest_first_and_indicators_by_site_and_name() -> None:
-    log, written, views = empty()
+def test_alerts_come_newest_first_and_indicators_by_site_and_name(empty: Empty) -> None:
+    log, written, views = empty
     for number in (1, 2):
         alert = Alert(
             alert_id=f"a{number}", site="s", kind="expiry", text="t", at=NOW + timedelta(minutes=number), item="HEP5000"
@@ -165,8 +214,8 @@ def test_outcomes_add_up_to_what_was_received(views: Views) -> None:
     assert len(views.outcomes(source="mercy-adc", limit=100)) == 10
 
 
-def test_a_message_with_an_item_that_never_ended_does_not_add_up() -> None:
-    log, written, views = empty()
+def test_a_message_with_an_item_that_never_ended_does_not_add_up(empty: Empty) -> None:
+    log, written, views = empty
     written.apply([log.outcome(0, 0, 2, Outcome.ACCEPTED)])
     found = views.outcomes_summary()
     assert (found["received"], found["messages_open"], found["adds_up"]) == (2, 1, False)
@@ -174,9 +223,9 @@ def test_a_message_with_an_item_that_never_ended_does_not_add_up() -> None:
     assert views.outcomes_summary()["adds_up"] is True
 
 
-def test_two_errors_that_cancel_in_the_sum_do_not_add_up() -> None:
+def test_two_errors_that_cancel_in_the_sum_do_not_add_up(empty: Empty) -> None:
     """One message lacks an outcome and another has one too many: the totals agree and the hub still says no."""
-    log, written, views = empty()
+    log, written, views = empty
     written.apply(
         [log.outcome(0, 0, 2, Outcome.ACCEPTED), log.outcome(1, 0, 1, Outcome.ACCEPTED), log.outcome(1, 1, 1, Outcome.HELD)]
     )
@@ -197,14 +246,14 @@ def test_movements_are_filtered_and_in_time_order(views: Views) -> None:
     assert views.count("movements", product="other") == 0
 
 
-def test_trace_finds_a_lot_however_it_is_written() -> None:
-    log, written, views = empty()
+def test_trace_finds_a_lot_however_it_is_written(empty: Empty) -> None:
+    log, written, views = empty
     written.apply([log.movement(1, lot="AB-0123"), log.movement(2, lot="ab 0123"), log.movement(3, lot="AB123")])
     assert [row["movement_id"] for row in views.trace("ab-0123 ")] == ["m0002", "m0001"]
 
 
-def test_movements_of_a_command_are_those_that_name_it_or_happened_while_it_was_open() -> None:
-    log, written, views = empty()
+def test_movements_of_a_command_are_those_that_name_it_or_happened_while_it_was_open(empty: Empty) -> None:
+    log, written, views = empty
     opened, closed = NOW - timedelta(minutes=35), NOW - timedelta(minutes=15)
     place = {"site": "mercy", "location": "icu/cab1/d1/p01", "item": "HEP5000"}
     written.apply([log.command("c1", *place.values(), opened_at=opened, closed_at=closed, state=CommandState.SATISFIED)])
@@ -235,14 +284,14 @@ def test_the_network_summary_counts_each_site(views: Views) -> None:
     assert views.ledger_summary() == {"movements": 61, "movements_with_cause": 61, "commands": 5, "commands_with_proof": 5}
 
 
-def test_a_command_without_proof_is_counted_as_such() -> None:
-    log, written, views = empty()
+def test_a_command_without_proof_is_counted_as_such(empty: Empty) -> None:
+    log, written, views = empty
     written.apply([log.command("c1", "s", "main", "HEP5000", proof={}), log.command("c2", "s", "main", "HEP5000")])
     assert (views.ledger_summary()["commands"], views.ledger_summary()["commands_with_proof"]) == (2, 1)
 
 
-def test_an_empty_projection_answers_everything_with_nothing() -> None:
-    _, _, views = empty()
+def test_an_empty_projection_answers_everything_with_nothing(empty: Empty) -> None:
+    _, _, views = empty
     assert views.network_summary() == views.stock() == views.commands() == views.sites() == []
     assert views.newest_event() is None
     assert views.outcomes_summary()["adds_up"] is True
@@ -250,8 +299,8 @@ def test_an_empty_projection_answers_everything_with_nothing() -> None:
     assert views.revision() == 0
 
 
-def test_the_revision_rises_with_every_record() -> None:
-    log, written, views = empty()
+def test_the_revision_rises_with_every_record(empty: Empty) -> None:
+    log, written, views = empty
     written.apply([log.position("s", "main", "HEP5000", 1)])
     first = views.revision()
     written.apply([log.record(topics.POSITIONS, ("s", "main", "HEP5000"), None)])
@@ -280,8 +329,8 @@ def test_a_lot_is_usable_until_midnight_at_its_site(views: Views, now: datetime,
     assert expired == (1 if days == 0 else 2)
 
 
-def test_lots_of_a_site_without_a_record_expire_in_utc() -> None:
-    log, written, views = empty()
+def test_lots_of_a_site_without_a_record_expire_in_utc(empty: Empty) -> None:
+    log, written, views = empty
     written.apply(
         [
             log.balance("unknown", "main", "HEP5000", "L", 1, date(2026, 3, 10)),
@@ -292,8 +341,8 @@ def test_lots_of_a_site_without_a_record_expire_in_utc() -> None:
     assert [row["site"] for row in views.network_summary(NOW)] == ["unknown"]
 
 
-def test_constrained_means_at_or_below_critical_whatever_is_due() -> None:
-    log, written, views = empty()
+def test_constrained_means_at_or_below_critical_whatever_is_due(empty: Empty) -> None:
+    log, written, views = empty
     for item, usable in (("HEP5000", 3), ("APAP500", 2), ("ONDAN4", -1)):
         written.apply([log.position("s", "main", item, usable, critical=2, due=500, urgency=Urgency.CRITICAL)])
     written.apply([log.position("s", "main", "VANC1G", 0)])
@@ -313,8 +362,8 @@ def silent_feed(locations: list[str], state: str = "open") -> LogRecord:
 @pytest.mark.parametrize(
     ("locations", "stale"), [(["main"], ["main", "main/fridge"]), ([], ["main", "main/fridge", "main2"]), (["icu"], [])]
 )
-def test_balances_of_a_silent_feed_are_stale(locations: list[str], stale: list[str]) -> None:
-    log, written, views = empty()
+def test_balances_of_a_silent_feed_are_stale(empty: Empty, locations: list[str], stale: list[str]) -> None:
+    log, written, views = empty
     for location in ("main", "main/fridge", "main2"):
         written.apply([log.balance("s", location, "HEP5000", "L", 1, None), log.position("s", location, "HEP5000", 1)])
     written.apply([silent_feed(locations)])
@@ -322,3 +371,28 @@ def test_balances_of_a_silent_feed_are_stale(locations: list[str], stale: list[s
         assert [row["location"] for row in rows if row.get("stale_since") == "2026-03-01T00:00:00+00:00"] == stale
     written.apply([msgspec.structs.replace(silent_feed(locations, "closed"), offset=901)])
     assert not any("stale_since" in row for row in views.stock())
+
+
+OF_A_CASE = {"controlled_evidence", "controlled_form106"}
+
+
+@pytest.mark.parametrize("view", sorted(set(VIEWS) - {"lookback"} - OF_A_CASE))
+def test_every_view_of_the_api_answers_on_both_databases(views: Views, view: str) -> None:
+    """The question with no more than what a view must be told."""
+    needed = {
+        "trace": {"lot": "H123"}, "command": {"command_id": "none"}, "controlled_inventory": {"site": "mercy", "at": "2026-03-01"},
+    }  # fmt: skip
+    filters = needed.get(view, {"site": "mercy"} if "site" in FILTERS[view] else {})
+    views.staff_key = b"pseudonyms of this test"
+    assert isinstance(run_query(views, view, filters), list)
+
+
+@pytest.mark.parametrize("view", sorted(OF_A_CASE))
+def test_what_is_asked_of_no_case_is_refused_on_both_databases(views: Views, view: str) -> None:
+    with pytest.raises(UnknownNameError, match="none"):
+        run_query(views, view, {"case": "none"})
+
+
+def test_a_look_back_of_no_notice_is_refused_on_both_databases(views: Views) -> None:
+    with pytest.raises(UnknownNameError, match="there is no recall notice 'none'"):
+        run_query(views, "lookback", {"notice": "none"})

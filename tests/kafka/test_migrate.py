@@ -22,8 +22,10 @@ from schemas.topics import RAW, TOPICS
 from tests.cli.running import run_program
 from tests.kafka.engine import KafkaEngine, WorkerThread, create_topics, new_connection
 from tests.simulation import promises
+from tests.unit.intake.test_journal import message
 from topology.embedded.folder import DataFolder
 from topology.errors import FolderRefusedError, HubError
+from topology.intake.journal import JournalWriter
 from topology.kafka import carrier
 from topology.kafka.connection import Connection
 from topology.kafka.reader import TopicReader
@@ -198,6 +200,14 @@ def test_state_that_an_earlier_attempt_wrote_and_that_is_no_longer_so_is_deleted
     known = carrier.StateCarrier(connection, [])._known(("site", 0))
     assert stale[0] not in known
     assert carrier.POSITION_KEY in known
+
+
+def test_a_hub_whose_intake_holds_messages_is_not_moved_without_them(embedded: Path, connection: Connection) -> None:
+    JournalWriter(embedded / "intake", 0).append([message(1)])
+    with pytest.raises(HubError, match="received messages that are not in its log yet"):
+        moved(embedded, connection)
+    LocalHub(embedded).close()
+    moved(embedded, connection)
 
 
 def test_topics_that_hold_something_else_are_refused(embedded: Path, connection: Connection) -> None:

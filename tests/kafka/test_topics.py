@@ -140,7 +140,7 @@ def test_the_commands_plan_and_apply(bootstrap: str, tmp_path: Path) -> None:
     assert "create" in first.out
     applied = run_program("topics", "apply", "--config", str(config))
     assert applied.code == 0, applied.err
-    assert "17 changes made" in applied.out
+    assert "19 changes made" in applied.out
     assert "all topics are as they must be" in run_program("topics", "plan", "--config", str(config)).out
     refused = run_program("topics", "plan")
     assert refused.code == 1

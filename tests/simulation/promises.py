@@ -1,4 +1,4 @@
-"""The three promises as checks on what a hub has in its log: nothing lost, counted once, explained by movements that add up.
+"""The three promises as checks on what a hub has in its log: nothing lost, counted once, explained by movements that add up, also in money.
 
 The checks read topics only (and, for the outside accounts, the site processor's totals) and know no rule of the ledger.
 """
@@ -15,7 +15,8 @@ from schemas.kinds import CLOSED_COMMAND_STATES, Outcome
 from schemas.log import LogRecord
 from schemas.partition import PARTITIONS
 from schemas.raw import RawMessage
-from schemas.topics import BALANCES, COMMANDS, MOVEMENTS, OUTCOMES, RAW, TOPICS
+from schemas.topics import BALANCES, COMMANDS, MOVEMENTS, OUTCOMES, RAW, REFERENCE, TOPICS
+from sinks.sql import Projection, finance
 from streams.site.tables import ACCOUNTS
 from topology.embedded.engine import Engine
 
@@ -122,6 +123,19 @@ def check_movements(engine: Engine) -> None:
     assert {key: total for key, total in totals.items() if total} == {}, "the sum of all accounts is not zero"
 
 
+def check_money(engine: Engine) -> None:
+    """What the movements cost: layers hold the balances to the unit, the journal the value of the layers to the cent."""
+    written = Projection("sqlite://")
+    try:
+        for topic in (REFERENCE, MOVEMENTS, BALANCES):
+            written.apply(records(engine, topic))
+        with written.engine.connect() as connection:
+            for row in finance.check(connection):
+                assert row["adds_up"], row
+    finally:
+        written.close()
+
+
 def check_commands(engine: Engine) -> None:
     """Each (command id, revision) once, revisions without gap, and at no moment two open commands for one need."""
     revision: dict[str, int] = {}
@@ -142,6 +156,7 @@ def check_all(engine: Engine) -> Counter[str]:
     assert engine.backlog() == 0
     assert engine.faults == []
     check_movements(engine)
+    check_money(engine)
     check_commands(engine)
     return check_outcomes(engine)
 

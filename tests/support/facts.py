@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from schemas.codes import Code
-from schemas.events import Decision, OrderAnswer, StockEvent
+from schemas.events import Decision, OrderAnswer, StockEvent, TransformPart
 from schemas.ids import derived_id
 from schemas.kinds import EventKind, Feed
 from schemas.raw import RawRef
@@ -80,3 +80,17 @@ def answer(command: str, status: str, at: datetime = START, **changes: Any) -> O
     number = next(_numbers)
     fields = {"answer_id": f"answer-{number}", "site": SITE, "command_id": command, "status": status, "at": at}
     return OrderAnswer(**{**fields, "raw": RawRef(partition=0, offset=number), **changes})
+
+
+def part(quantity: int | str, *, made: bool = False, code: str = f"{ITEM}-1", place: str | None = None, **changes: Any) -> TransformPart:
+    """A line of a transform, by the item's local code; `codes` names it otherwise."""
+    fields: dict[str, Any] = {
+        "made": made, "codes": (Code(system="local", value=code),), "quantity": Decimal(quantity), "unit": "tablet",
+        "location_codes": () if place is None else (place,),
+    }  # fmt: skip
+    return TransformPart(**{**fields, **changes})
+
+
+def transform(*parts: TransformPart, place: str, **changes: Any) -> StockEvent:
+    """Stock becomes other stock at a place."""
+    return told(EventKind.TRANSFORM, place=place, parts=parts, codes=(), unit=None, feed=Feed.SCAN, **changes)

@@ -136,6 +136,12 @@ class SiteHub(Hub):
         """A version of a reference record arrives."""
         return self.feed(self.record("ReferenceChange", encode(self.change_of(record))))
 
+    def withdraw(self, kind: str, id_: str) -> list[Output]:
+        """A reference record is taken back."""
+        self.revisions[kind, id_] += 1
+        change = ReferenceChange(revision=self.revisions[kind, id_], kind=kind, id=id_, record=None)
+        return self.feed(self.record("ReferenceChange", encode(change)))
+
     def change_of(self, record: Any) -> ReferenceChange:
         """The next version of a reference record."""
         kind = next(kind for kind in REFERENCE_KINDS.values() if kind.codec.type is type(record))

@@ -109,7 +109,7 @@ class ReferenceLedger:
         return sum(self.lots(place).values())
 
     def usable(self, place: str, at: datetime) -> int:
-        """What may be given to a patient at an instant: everything on hand that has not expired."""
+        """What may be given to a patient at an instant: everything on hand that has not expired, less what is missing of any lot."""
         return self._usable(self._held_at(place, at), at)
 
     def needs(self, place: str, levels: Levels, until: datetime) -> list[Need]:
@@ -153,7 +153,8 @@ class ReferenceLedger:
 
     def _usable(self, lots: Lots, at: datetime) -> int:
         expiries = self.expiries()
-        return sum(quantity for lot, quantity in lots.items() if lot not in expiries or at < expiries[lot])
+        good = {lot for lot in lots if lot not in expiries or at < expiries[lot]}
+        return sum(quantity for lot, quantity in lots.items() if lot in good or quantity < 0)
 
 
 def _touches(fact: Fact, place: str) -> bool:

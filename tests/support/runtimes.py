@@ -129,6 +129,8 @@ class Echo:
         number = (table.get(("all",)) or 0) + 1
         table.put(("all",), number)
         yield Output(ALERTS, record.key, b"%d" % number, "Alert", partition=record.partition)
+        if record.value == b"no table holds it":
+            table.put(("all",), 1 << 64)
         if record.value == b"fail":
             message = "the patient's name must not appear anywhere"
             raise RuntimeError(message)

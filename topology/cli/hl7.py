@@ -21,7 +21,7 @@ from topology.cli.options import DEFAULT_DATA, AsJson, Data
 from topology.cli.profile import hl7_bodies
 from topology.errors import InputRefusedError
 
-_PLACE = re.compile(r"(\d+)/(\d+)")
+_PLACE = re.compile(r"[0-9]{1,9}/[0-9]{1,18}")
 
 
 def explain(
@@ -69,18 +69,17 @@ def _bodies(files: list[Path], quarantined: str | None, data: Path) -> Iterator[
 
 def _quarantined(place: str, data: Path) -> tuple[str, bytes]:
     """The body of a quarantined message. Raises `InputRefusedError` when there is none at the place."""
-    match = _PLACE.fullmatch(place)
-    if match is None:
+    if not _PLACE.fullmatch(place):
         msg = f"{place!r} is no place of a message: write PARTITION/OFFSET, as `wardstock quarantine` shows them"
         raise InputRefusedError(msg)
     with open_access(data) as hub:
-        rows = hub.query("quarantine", with_body=True)
+        rows = hub.query("quarantine", message=place, with_body=True)
     for row in rows:
-        if (int(row["raw_partition"]), int(row["raw_offset"])) == tuple(map(int, match.groups())):
-            if row["content_type"] != HL7_ER7:
-                msg = f"{place} is no HL7 v2 message ({row['content_type']}): {row['reason']}"
-                raise InputRefusedError(msg)
+        if row["content_type"] == HL7_ER7 and row["body_base64"]:
             return f"{place}, quarantined: {row['code']}: {row['reason']}", base64.b64decode(row["body_base64"])
+    if rows:
+        msg = f"{place} is no HL7 v2 message ({rows[0]['content_type']}): {rows[0]['reason']}"
+        raise InputRefusedError(msg)
     msg = f"nothing is quarantined at {place}"
     raise InputRefusedError(msg)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from connectors.simulator.knobs import BEDS_MAX
 from topology.cli.options import DEMO_DATA, Broker
 from topology.errors import InputRefusedError
 from topology.settings import EMBEDDED, load_settings
@@ -25,9 +26,14 @@ def run(
     broker: Broker = None,
     role: Annotated[str, typer.Option("--role", help="On Kafka: all, feeds (and tower), or work.")] = "all",
     workers: Annotated[int, typer.Option("--workers", min=1, help="On Kafka, role all: processes that fold.")] = 1,
+    downtime_packs: Annotated[
+        Path | None, typer.Option("--downtime-packs", help="Folder that downtime packs are kept fresh in, one folder a site.")
+    ] = None,
 ) -> None:
     """Run the hub until it is stopped."""
-    settings = load_settings(config, data=data, http_port=http_port, mllp_port=mllp_port, broker=broker)
+    settings = load_settings(
+        config, data=data, http_port=http_port, mllp_port=mllp_port, broker=broker, downtime_packs=downtime_packs
+    )
     if settings.broker != EMBEDDED:
         from topology.kafka.roles import run_on_kafka
 
@@ -45,8 +51,8 @@ def demo(
     data: DataOption = DEMO_DATA,
     http_port: HttpPort = None,
     mllp_port: MllpPort = None,
-    beds: Annotated[int, typer.Option("--beds", help="Beds of each of the three simulated sites.")] = 120,
-    history_days: Annotated[int, typer.Option("--history-days", help="Days already past when it starts.")] = 3,
+    beds: Annotated[int, typer.Option("--beds", min=2, max=BEDS_MAX, help="Beds of each of the three simulated sites.")] = 120,
+    history_days: Annotated[int, typer.Option("--history-days", min=0, max=365, help="Days already past when it starts.")] = 3,
     seed: Annotated[int, typer.Option("--seed")] = 1,
 ) -> None:
     """Run the hub with a simulated network of three hospitals, live, through real MLLP and HTTP."""

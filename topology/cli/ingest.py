@@ -18,6 +18,7 @@ from connectors.files.folder import Skipped
 from connectors.files.messages import messages_of
 from connectors.hl7.profiles.shipped import STANDARD
 from schemas.raw import RawMessage, to_capture_line
+from sinks.sql.views import Views
 from topology.access import ApiAccess, FolderAccess, open_access
 from topology.cli.options import DEFAULT_DATA, AsJson, Data, SiteFilter
 from topology.errors import InputRefusedError
@@ -37,6 +38,7 @@ class Format(StrEnum):
     FHIR = "fhir"
     CABINET = "cabinet"
     SCAN = "scan"
+    REPORT = "report"
     AUTO = "auto"
 
 
@@ -45,13 +47,16 @@ def ingest(
     data: Data = DEFAULT_DATA,
     format_: Annotated[Format, typer.Option("--format", help="What the files hold.")] = Format.AUTO,
     site: Annotated[str | None, typer.Option("--site", help="Site of messages whose facility is not known.")] = None,
-    profile: Annotated[str, typer.Option("--profile", help="Profile of the HL7 v2 messages' source (docs/hl7.md).")] = STANDARD,
+    profile: Annotated[str, typer.Option("--profile", help="Profile of HL7 v2 messages or reports (docs/hl7.md).")] = STANDARD,
     as_json: AsJson = False,
 ) -> None:
     """Read files, follow every item to its end, and say how it ended."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         msg = f"there is no {', '.join(missing)}"
+        raise InputRefusedError(msg)
+    if format_ is Format.REPORT and profile == STANDARD:
+        msg = "a report is read by a profile that says what its columns mean: name it with --profile (docs/reports.md)"
         raise InputRefusedError(msg)
     messages = messages_of(paths, format=format_.value, site=site, now=datetime.now(UTC), profile=profile)
     with open_access(data, create=True) as hub:
@@ -71,20 +76,22 @@ def quarantine_replay(
         if isinstance(hub, ApiAccess):
             msg = "stop the hub first: a replay opens the folder itself"
             raise InputRefusedError(msg)
-        rows = hub.hub.views.quarantine(site=site, with_body=True) if hub.hub.project() >= 0 else []
-        _report(hub, _again(rows, profile), as_json=as_json)
+        hub.hub.project()
+        _report(hub, _again(hub.hub.views, site, profile), as_json=as_json)
 
 
-def _again(rows: Iterable[dict[str, Any]], profile: str | None) -> Iterator[RawMessage]:
-    """Quarantined messages as they came, each once however many of its items were quarantined."""
+def _again(views: Views, site: str | None, profile: str | None) -> Iterator[RawMessage]:
+    """Quarantined messages as they came, each once however many of its items were quarantined. Bodies are read one by one."""
     seen: set[tuple[int, int]] = set()
-    for row in rows:
+    for row in views.quarantine(site=site):
         place = (int(row["raw_partition"]), int(row["raw_offset"]))
         if place in seen or row["content_type"] not in MAPPERS:
             continue
         seen.add(place)
+        bodies = (one["body_base64"] for one in views.quarantine(message=place, with_body=True) if one["content_type"] in MAPPERS)
+        body = base64.b64decode(next(filter(None, bodies), ""))  # of a large message the first refused item alone has it
         yield RawMessage(
-            body=base64.b64decode(row["body_base64"]), source=row["source"], connector="replay", content_type=row["content_type"],
+            body=body, source=row["source"], connector="replay", content_type=row["content_type"],
             received_at=datetime.now(UTC), profile=profile or row["profile"] or STANDARD, site=row["site"], name=row["name"],
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from connectors.files.detect import is_hl7
 from connectors.files.folder import Skipped
 from connectors.files.messages import messages_of
 from connectors.hl7.profiles.compile import Compiled
@@ -20,12 +21,13 @@ from connectors.hl7.profiles.proposal import proposal
 from connectors.hl7.profiles.recorded import rows_of
 from connectors.hl7.profiles.shipped import shipped
 from connectors.hl7.profiles.trial import ItemTrial, MessageTrial, trials
+from connectors.report.trial import report_trial
 from schemas.events import StockEvent
 from topology.cli.options import AsJson
 from topology.errors import InputRefusedError
 from topology.profile_files import open_profile
 
-Files = Annotated[list[Path], typer.Argument(help="Files or folders of HL7 v2 messages.")]
+Files = Annotated[list[Path], typer.Argument(help="Files or folders of HL7 v2 messages or reports.")]
 
 
 def list_profiles() -> None:
@@ -46,19 +48,19 @@ def try_profile(
             counts[_ending(item)] += 1
         typer.echo(json.dumps(_line(trial), ensure_ascii=False) if as_json else _text(trial))
     if not counts["messages"]:
-        msg = "the files hold no HL7 v2 message"
+        msg = "the files hold no HL7 v2 message and no report"
         raise InputRefusedError(msg)
     kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(counts.items()) if ending != "messages")
     (sys.stderr if as_json else sys.stdout).write(f"{counts['messages']} messages: {kinds or 'no item'}\n")
 
 
-def hl7_bodies(files: list[Path]) -> Iterator[tuple[str, bytes]]:
-    """The HL7 v2 bodies in files and folders, with their names. What can't be read is told on standard error."""
+def hl7_bodies(files: list[Path], format_: str = "hl7") -> Iterator[tuple[str, bytes]]:
+    """The HL7 v2 bodies (or reports) in files and folders, with their names. What can't be read is told on standard error."""
     missing = [str(path) for path in files if not path.exists()]
     if missing:
         msg = f"there is no {', '.join(missing)}"
         raise InputRefusedError(msg)
-    for message in messages_of(files, format="hl7", site=None, now=datetime.now(UTC)):
+    for message in messages_of(files, format=format_, site=None, now=datetime.now(UTC)):
         if isinstance(message, Skipped):
             sys.stderr.write(f"skipped {message.name}: {message.reason}\n")
         else:
@@ -67,8 +69,11 @@ def hl7_bodies(files: list[Path]) -> Iterator[tuple[str, bytes]]:
 
 def _trials(compiled: Compiled, files: list[Path]) -> Iterator[MessageTrial]:
     now = datetime.now(UTC)
-    for name, body in hl7_bodies(files):
-        yield from trials(body, name, compiled, now)
+    for name, body in hl7_bodies(files, "report" if compiled.report is not None else "hl7"):
+        if compiled.report is not None and not is_hl7(body):
+            yield report_trial(body, name, compiled, now)
+        else:
+            yield from trials(body, name, compiled, now)
 
 
 def _ending(item: ItemTrial) -> str:

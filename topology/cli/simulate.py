@@ -26,13 +26,16 @@ def simulate(
     miscounts: Annotated[float, typer.Option("--miscounts", help="Share of counts off by one or two.")] = 0.0,
     wrong_codes: Annotated[float, typer.Option("--wrong-codes", help="Share of stock messages with an unknown code.")] = 0.0,
     unreported_lots: Annotated[float, typer.Option("--unreported-lots", help="Share of stock messages without lot.")] = 0.0,
+    unscanned: Annotated[float, typer.Option("--unscanned", help="Share of what all but scanners tell that names no lot.")] = 0.0,
+    drawing: Annotated[str, typer.Option("--drawing", help="How lots are taken: fefo, fifo or random.")] = "fefo",
+    careless: Annotated[float, typer.Option("--careless", help="Share of removals that don't keep to it.")] = 0.0,
 ) -> None:
     """Write reference/, feeds/*.capture.jsonl, truth.jsonl and truth_balances.json."""
     try:
         knobs = Knobs(
             seed=seed, sites=sites, beds=beds, days=days, start=start.date(), duplicates=duplicates,
             reorder_minutes=reorder_minutes, outages=outages, outage_hours=outage_hours, miscounts=miscounts,
-            wrong_codes=wrong_codes, unreported_lots=unreported_lots,
+            wrong_codes=wrong_codes, unreported_lots=unreported_lots, unscanned=unscanned, drawing=drawing, careless=careless,
         )  # fmt: skip
         summary = write_simulation(knobs, out)
     except KnobError as error:

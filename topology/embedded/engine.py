@@ -16,7 +16,7 @@ from schemas.log import Headers, LogRecord, Output
 from schemas.raw import BODY_BYTES_MAX, RawMessage, raw_headers
 from schemas.topics import RAW, TOPICS
 from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HandlerFault, Processor, fold
-from streams.state import State
+from streams.state import Change, State
 from topology.collector import collector_paused
 from topology.embedded.log import (
     StateBackend,
@@ -72,19 +72,23 @@ class Engine:
 
     # ---- in ------------------------------------------------------------------------------------------------------
 
-    def publish(self, messages: Sequence[RawMessage]) -> list[tuple[int, int]]:
-        """Make raw messages durable; returns partition and offset of each. Raises `Oversized` before anything is written."""
+    def publish(self, messages: Sequence[RawMessage], note: Sequence[Write] = ()) -> list[tuple[int, int]]:
+        """Make raw messages durable; returns partition and offset of each. Raises `Oversized` before anything is written.
+
+        `note` is written in the same transaction: where they were taken from.
+        """
         for message in messages:
             if len(message.body) > BODY_BYTES_MAX:
                 msg = f"the message has {len(message.body)} bytes, the limit is {BODY_BYTES_MAX}"
                 raise Oversized(msg)
         with collector_paused():
-            places = self._append_all(messages)
+            places = self._append_all(messages, note)
         self._sync()
         return places
 
-    def _append_all(self, messages: Sequence[RawMessage]) -> list[tuple[int, int]]:
+    def _append_all(self, messages: Sequence[RawMessage], note: Sequence[Write]) -> list[tuple[int, int]]:
         batch = self._begin()
+        batch += note
         places = [self._append_raw(batch, message) for message in messages]
         self._commit(batch)
         return places
@@ -101,11 +105,15 @@ class Engine:
         self._append(batch, RAW, partition, message.source.encode("utf-8"), message.body, headers)
         return partition, offset
 
-    def broadcast(self, changes: Iterable[ReferenceChange | Tick]) -> None:
-        """Write reference changes and ticks to every partition that folds them, in one transaction, and sync."""
+    def broadcast(self, changes: Iterable[ReferenceChange | Tick], at: datetime | None = None) -> None:
+        """Write reference changes and ticks to every partition that folds them, in one transaction, and sync.
+
+        `at` is when reference changes come into force; without it, at the last tick.
+        """
         batch = self._begin()
+        since = at or self.latest_tick()
         for change in changes:
-            key, value, headers = broadcast_record(change)
+            key, value, headers = broadcast_record(change, since)
             for topic in broadcast_topics(change):
                 for partition in range(TOPICS[topic].partitions):
                     self._append(batch, topic, partition, key, value, headers)
@@ -145,10 +153,10 @@ class Engine:
             return 0
         state = self._state(processor, partition)
         batch = self._begin()
-        folded, faults = fold(processor, records, state)
+        folded, faults, changes = _folded(processor, records, state)
         for record, outputs in folded:
             self._append_outputs(batch, processor, record, outputs)
-        for table, key, value in state.changes():
+        for table, key, value in changes:
             batch.append(("state", self._table_prefix(processor.name, partition, table) + key, value))
         after = records[-1].offset + 1
         batch.append(("meta", position_key(processor.name, partition), number(after)))
@@ -255,3 +263,21 @@ class Engine:
         if prefix is None:
             prefix = self._prefixes[key] = table_prefix(*key)
         return prefix
+
+
+def _folded(
+    processor: Processor, records: list[LogRecord], state: State
+) -> tuple[list[tuple[LogRecord, list[Output]]], list[HandlerFault], list[Change]]:
+    """Fold a batch; where a write of it can't be encoded, again from its beginning, so that only the event at fault fails."""
+    folded, faults = fold(processor, records, state)
+    try:
+        return folded, faults, state.changes()
+    except Exception:  # noqa: BLE001  # whatever it is, the careful fold meets it at its event
+        state.discard()
+        processor.forget()
+    folded, faults = fold(processor, records, state, inspect=_encodable)
+    return folded, faults, state.changes()
+
+
+def _encodable(_: Change) -> None:
+    """A write that is encoded can be stored, however large."""

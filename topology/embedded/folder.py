@@ -68,6 +68,11 @@ class DataFolder(HubFolder):
         super().close()
 
 
+def patient_key_of(path: Path) -> bytes:
+    """The secret of the patient hash of a hub's folder. Raises `FolderRefusedError` when it is missing or damaged."""
+    return _secret(path, new=False)
+
+
 def is_hub_folder(path: Path) -> bool:
     """Whether an embedded hub was made here."""
     return (path / MARKER).exists()

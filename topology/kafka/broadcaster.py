@@ -7,6 +7,7 @@ newest one after it has fenced the others.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 from confluent_kafka import KafkaException, Message, Producer
@@ -67,8 +68,9 @@ class Broadcaster:
         self._behind = {}
         try:
             self._producer.begin_transaction()
+            at = datetime.now(UTC)
             for change in changes:
-                key, value, headers = broadcast_record(change)
+                key, value, headers = broadcast_record(change, at)
                 for topic in broadcast_topics(change):
                     for partition in range(TOPICS[topic].partitions):
                         self._send((topic, partition), key, value, list(headers))

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.log import LogRecord, Output
 from streams.contract import BATCH_BYTES_MAX, BATCH_EVENTS_MAX, HandlerFault, fold
-from streams.state import State
+from streams.state import Change, State
 from topology.collector import collector_paused
 from topology.kafka.changelog import INPUT_KEY, POSITION_KEY, ChangelogReader, position_of, position_value
 from topology.kafka.connection import RECORD_BYTES_MAX, Connection
@@ -40,12 +40,11 @@ _HEADROOM: Final = 1024
 """Bytes of a record beside key, value and headers, generously."""
 
 Record = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
+Outputs = dict[tuple[str, int], list[Record]]
 
 
 class OversizedRecordError(Exception):
-    """An output is larger than a topic takes; the event that made it becomes a quarantine record."""
-
-
+    """An output or a value of the state is larger than a topic takes; the event that made it becomes a quarantine record."""
 
 
 class Checkpoint:
@@ -140,13 +139,11 @@ class Checkpoint:
         return taken
 
     async def _process(self, records: Sequence[LogRecord], state: State, local: LocalState) -> int:
-        outputs, taken = self._fold(records, state)
+        outputs, taken, changes = self._folded(records, state)
         position = records[taken - 1].offset + 1
-        changes: list[Pair] = [(table_prefix(table) + key, value) for table, key, value in state.changes()]
         changes.append((POSITION_KEY, position_value(position)))
         if self._input_id is not None:
             changes.append((INPUT_KEY, self._input_id.encode("ascii")))
-        _check_changes(changes)
         behind = await self._commit(outputs, changes)
         local.apply(changes, behind, confirmed=True)
         self._input_id = None
@@ -154,9 +151,24 @@ class Checkpoint:
         self.position = position
         return taken
 
-    def _fold(self, records: Sequence[LogRecord], state: State) -> tuple[dict[tuple[str, int], list[Record]], int]:
+    def _folded(self, records: Sequence[LogRecord], state: State) -> tuple[Outputs, int, list[Pair]]:
+        """Fold; where a write can't be encoded or carried, again from the beginning, so that only the event at fault fails."""
+        faults = len(self.faults)
+        outputs, taken = self._fold(records, state)
+        try:
+            return outputs, taken, _pairs(state)
+        except Exception:  # noqa: BLE001  # whatever it is, the careful fold meets it at its event
+            state.discard()
+            self._processor.forget()
+            del self.faults[faults:]
+        outputs, taken = self._fold(records, state, inspect=_carried)
+        return outputs, taken, _pairs(state)
+
+    def _fold(
+        self, records: Sequence[LogRecord], state: State, inspect: Callable[[Change], None] | None = None
+    ) -> tuple[Outputs, int]:
         """Fold until the batch is full or the time is up."""
-        outputs: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        outputs: Outputs = defaultdict(list)
         until = time.monotonic() + FOLD_SECONDS_MAX
         taken = size = 0
         while taken < min(len(records), BATCH_EVENTS_MAX) and (taken == 0 or time.monotonic() < until):
@@ -168,7 +180,7 @@ class Checkpoint:
                 some.append(record)
             if not some:
                 break
-            folded, faults = fold(self._processor, some, state, refuse=_refuse_oversized)
+            folded, faults = fold(self._processor, some, state, _refuse_oversized, inspect)
             self.faults.extend(faults)
             for record, made in folded:
                 for topic, partition, key, value, headers in outgoing(self._processor.name, record, made):
@@ -177,7 +189,7 @@ class Checkpoint:
             taken += len(some)
         return outputs, taken
 
-    async def _commit(self, outputs: dict[tuple[str, int], list[Record]], changes: list[Pair]) -> int:
+    async def _commit(self, outputs: Outputs, changes: list[Pair]) -> int:
         """One transaction; returns the changelog offset behind its records. What raises leaves it open for a fence to end."""
         producer = self._producer
         if producer is None:
@@ -221,8 +233,17 @@ def _refuse_oversized(output: Output) -> None:
         raise OversizedRecordError
 
 
-def _check_changes(changes: Sequence[Pair]) -> None:
-    for key, value in changes:
-        if len(key) + len(value or b"") + _HEADROOM > RECORD_BYTES_MAX:
-            msg = f"a value of the state is larger than Kafka takes ({len(value or b'')} bytes, key {key[:80]!r})"
-            raise CheckpointError(msg)
+def _pairs(state: State) -> list[Pair]:
+    """What the batch writes. Raises for what can't be encoded or carried."""
+    pairs: list[Pair] = []
+    for change in state.changes():
+        _carried(change)
+        table, key, value = change
+        pairs.append((table_prefix(table) + key, value))
+    return pairs
+
+
+def _carried(change: Change) -> None:
+    table, key, value = change
+    if len(table) + len(key) + len(value or b"") + _HEADROOM > RECORD_BYTES_MAX:
+        raise OversizedRecordError

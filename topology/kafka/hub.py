@@ -76,6 +76,8 @@ class KafkaHub:
         self._backlog = 0
         self._fresh_at = 0.0
         self.failing: str | None = None
+        self.not_taking: str | None = None
+        self.not_projecting: str | None = None  # said as `failing`: tables and topics are read by one thread
         self.last_beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="projection", daemon=True)
 

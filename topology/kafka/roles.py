@@ -20,7 +20,9 @@ from typing import Final
 import structlog
 import uvloop
 
+from topology.controlled.staff import staff_key
 from topology.errors import HubError, InputRefusedError
+from topology.feeds import Feeds
 from topology.folder import HubFolder
 from topology.kafka.connection import Connection, bootstrap_of
 from topology.kafka.health import health_server
@@ -68,10 +70,11 @@ def run_on_kafka(
     folders = [settings.data / f"worker-{number}" for number in range(1, workers + 1)] if role == "all" else []
     url = settings.projection_url.get_secret_value() if settings.projection_url else None
     hub = KafkaHub(connection, settings.data, url)
+    hub.views.staff_key = staff_key(key)
     processes = WorkerProcesses([[*command, "--data", str(folder)] for folder in folders])
     processes.start()
     try:
-        uvloop.run(serve_hub(hub, hub.folder, settings, say))
+        uvloop.run(serve_hub(hub, hub.folder, Feeds(hub.publish, hub.views, settings), settings, say))
     finally:
         processes.stop()
 

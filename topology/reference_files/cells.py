@@ -11,14 +11,15 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from schemas.codes import Code, CodeError, normalise_gtin
-from schemas.reference import REFERENCE_KINDS, PackageLevel
+from schemas.preparation import RecipeInput
+from schemas.reference import BASE_UNITS_MAX, REFERENCE_KINDS, PackageLevel
 from topology.reference_files.model import Cell
 
 Converter = Callable[[Cell], object]
 
 _MANGLED: Final = re.compile(r"[+-]?\d+(?:[.,]0+|(?:[.,]\d+)?[eE]\+\d+)", re.ASCII)
 _NEVER_NUMBERS: Final = frozenset(
-    "id item product products supplier site sites ndc gtin levels sku codes facility_codes lots".split()  # noqa: SIM905
+    "id item product products supplier site sites ndc gtin levels sku value codes facility_codes lots".split()  # noqa: SIM905
 )
 """Fields whose texts identify something: a number format in them is a spreadsheet's doing."""
 _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}
@@ -132,13 +133,24 @@ def _level(text: str) -> PackageLevel:
     except CodeError as error:
         msg = f"{text!r} is not a package written as gtin=base units, e.g. 50304094713026=250: {error}"
         raise CellError(msg) from None
-    if quantity < 1:
-        msg = f"{text!r}: a package holds at least 1 base unit"
+    if not 1 <= quantity <= BASE_UNITS_MAX:
+        msg = f"{text!r}: a package holds at least 1 base unit, and at most {BASE_UNITS_MAX}"
         raise CellError(msg)
     return PackageLevel(gtin=number, quantity=quantity)
 
 
-_ELEMENTS: Final[dict[object, Callable[[str], object]]] = {Code: _code, int: _integer, PackageLevel: _level}
+def _recipe_input(text: str) -> RecipeInput:
+    item, mark, stated = text.rpartition("=")
+    quantity = _integer(stated.strip()) if mark and item.strip() else 0
+    if not 1 <= quantity <= BASE_UNITS_MAX:
+        msg = f"{text!r} is not an input written as item=base units, e.g. heparin-5000-vial=2 (at most {BASE_UNITS_MAX})"
+        raise CellError(msg)
+    return RecipeInput(item=item.strip(), quantity=quantity)
+
+
+_ELEMENTS: Final[dict[object, Callable[[str], object]]] = {
+    Code: _code, date: _date, int: _integer, PackageLevel: _level, RecipeInput: _recipe_input,
+}  # fmt: skip
 _CONVERTERS: Final[dict[type[Any], dict[str, Converter]]] = {
     kind.codec.type: {name: _converter(hint) for name, hint in get_type_hints(kind.codec.type).items()}
     for kind in REFERENCE_KINDS.values()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from schemas.codes import GTIN, NDC, CodeError, lookup_key, normalise_gtin, parse_ndc
+from schemas.codes import GTIN, NDC, CodeError, normalise_gtin, parse_ndc
 from schemas.kinds import CommandKind
+from schemas.preparation import BeyondUsePolicy, Recipe
 from schemas.reference import (
     REFERENCE_KINDS,
+    CodeLink,
     ConsumptionRule,
+    DrawingRule,
     FeedWatch,
     Item,
     Location,
@@ -18,23 +21,39 @@ from schemas.reference import (
     RecallNotice,
     Role,
     Site,
+    SiteItem,
     SupplierItem,
     UnitFactor,
 )
 from schemas.units import canonical_unit
-from topology.reference_files.model import Placed, Problem
+from topology.reference_files.code_owners import code_conflicts, codes_of
+from topology.reference_files.controlled_checks import own_rules, references
+from topology.reference_files.lot_numbers import lot_fault
+from topology.reference_files.model import Placed, Problem, ReferenceRecord
 
 Ids = Mapping[str, set[str]]
 
 
-def check_all(placed: Sequence[Placed], ids: Ids) -> Iterator[Problem]:
-    """Every problem of the records; `ids` are all ids there will be, by kind."""
+def check_all(placed: Sequence[Placed], ids: Ids, held: Sequence[ReferenceRecord] = ()) -> Iterator[Problem]:
+    """Every problem of the records; `ids` are all ids there will be, by kind; `held` is what the hub has of the item master."""
     yield from _duplicates(placed)
-    yield from _codes(placed)
+    yield from code_conflicts(placed, held)
     yield from _names_of_places(placed)
+    yield from check_each(placed, ids)
+
+
+def check_each(placed: Sequence[Placed], ids: Ids) -> Iterator[Problem]:
+    """What each record must keep by itself, and ids that nothing has."""
     for one in placed:
-        for field, reason in (*_joinable(one), *_references(one.record, ids), *_rules(one.record)):
+        for field, reason in (*broken_rules(one.kind, one.record), *_references(one.record, ids)):
             yield one.problem(field, reason)
+
+
+def broken_rules(kind: str, record: object) -> Iterator[tuple[str, str]]:
+    """Fields and reasons: what a record breaks by itself, whatever else the hub holds."""
+    yield from _joinable(kind, record)
+    yield from _rules(record)
+    yield from own_rules(record)
 
 
 def _duplicates(placed: Sequence[Placed]) -> Iterator[Problem]:
@@ -46,11 +65,11 @@ def _duplicates(placed: Sequence[Placed]) -> Iterator[Problem]:
             yield Problem(file=one.row.file, line=one.row.line, field="", reason=reason)
 
 
-def _joinable(one: Placed) -> Iterator[tuple[str, str]]:
+def _joinable(kind: str, record: object) -> Iterator[tuple[str, str]]:
     """Parts of an id are joined with `|`, so a part that holds one would make two records look the same."""
-    names = REFERENCE_KINDS[one.kind].id_fields
+    names = REFERENCE_KINDS[kind].id_fields
     for name in names if len(names) > 1 else ():
-        if "|" in str(getattr(one.record, name)):
+        if "|" in str(getattr(record, name)):
             yield name, "holds a |, which an id of several parts can't"
 
 
@@ -58,36 +77,6 @@ def _identity(one: Placed) -> str:
     """The id; of a unit factor with the unit's one name, so that `vial` and `vials` are the same factor."""
     factor = one.record
     return f"{factor.item}|{canonical_unit(factor.unit)}" if isinstance(factor, UnitFactor) else one.id
-
-
-def _codes(placed: Sequence[Placed]) -> Iterator[Problem]:
-    """A code leads to one item, and an NDC or GTIN to one product."""
-    owners: dict[tuple[str, str], Placed] = {}
-    for one in placed:
-        for field, system, value in _codes_of(one.record):
-            earlier = owners.setdefault(lookup_key(system, value), one)
-            if earlier is one or (earlier.kind, earlier.id) == (one.kind, one.id):
-                continue
-            same_item = _item_of(earlier.record) == _item_of(one.record)
-            if not same_item or (earlier.kind == one.kind and system in {NDC, GTIN}):
-                where = f"{earlier.row.file} line {earlier.row.line}"
-                yield one.problem(field, f"code {system} {value} stands already for {earlier.kind} {earlier.id} ({where})")
-
-
-def _codes_of(record: object) -> Iterator[tuple[str, str, str]]:
-    if isinstance(record, (Item, Product)):
-        for code in record.codes:
-            yield "codes", code.system, code.value
-    if isinstance(record, Product):
-        if record.ndc:
-            yield "ndc", NDC, record.ndc
-        if record.gtin:
-            yield "gtin", GTIN, record.gtin
-        yield from (("levels", GTIN, level.gtin) for level in record.levels)
-
-
-def _item_of(record: object) -> str:
-    return record.item if isinstance(record, Product) else str(getattr(record, "id", ""))
 
 
 def _names_of_places(placed: Sequence[Placed]) -> Iterator[Problem]:
@@ -110,7 +99,7 @@ def _references(record: object, ids: Ids) -> Iterator[tuple[str, str]]:
     """Ids that nothing has."""
     if isinstance(record, FeedWatch):
         yield from _watched_places(record, ids)
-    if isinstance(record, (Location, ParPolicy, ConsumptionRule)) and record.site not in ids.get("site", ()):
+    if isinstance(record, (Location, ParPolicy, ConsumptionRule, DrawingRule)) and record.site not in ids.get("site", ()):
         yield "site", f"site {record.site} is not known"
         return
     if isinstance(record, (Product, UnitFactor, ConsumptionRule, ParPolicy, SupplierItem)):
@@ -123,12 +112,42 @@ def _references(record: object, ids: Ids) -> Iterator[tuple[str, str]]:
         yield "refill_from", f"{record.refill_from} neither is nor lies below a location of site {record.site}"
     if isinstance(record, SupplierItem):
         yield from _missing("supplier", "supplier", (record.supplier,), ids)
-    if isinstance(record, Item):
-        yield from _missing("substitutes", "item", record.substitutes, ids)
+    yield from _master_references(record, ids)
+    if isinstance(record, DrawingRule):
+        yield from _missing("item", "item", (record.item,) if record.item else (), ids)
+        if record.location and not _is_place(record.site, record.location, ids):
+            yield "location", f"{record.location} neither is nor lies below a location of site {record.site}"
+    yield from references(record, ids)
     if isinstance(record, RecallNotice):
         yield from _missing("products", "product", record.products, ids)
     if isinstance(record, Role):
         yield from _missing("sites", "site", record.sites, ids)
+    yield from _preparation_references(record, ids)
+
+
+def _preparation_references(record: object, ids: Ids) -> Iterator[tuple[str, str]]:
+    """Ids that beyond-use policies and recipes name and nothing has."""
+    if isinstance(record, BeyondUsePolicy):
+        yield from _missing("site", "site", (record.site,), ids)
+        yield from _missing("product", "product", (record.product,) if record.product else (), ids)
+        yield from _missing("item", "item", (record.item,) if record.item else (), ids)
+    if isinstance(record, Recipe):
+        yield from _missing("item", "item", (record.item,), ids)
+        yield from _missing("inputs", "item", [one.item for one in record.inputs], ids)
+
+
+def _master_references(record: object, ids: Ids) -> Iterator[tuple[str, str]]:
+    """Ids that records of the item master name and nothing has."""
+    if isinstance(record, Item):
+        yield from _missing("substitutes", "item", record.substitutes, ids)
+    if isinstance(record, CodeLink):
+        yield from _missing("item", "item", (record.item,), ids)
+        yield from _missing("product", "product", (record.product,) if record.product else (), ids)
+        yield from _missing("site", "site", (record.site,) if record.site else (), ids)
+    if isinstance(record, SiteItem):
+        yield from _missing("site", "site", (record.site,), ids)
+        yield from _missing("item", "item", (record.item,), ids)
+        yield from _missing("substitutes", "item", record.substitutes, ids)
 
 
 def _watched_places(record: FeedWatch, ids: Ids) -> Iterator[tuple[str, str]]:
@@ -159,16 +178,37 @@ def _rules(record: object) -> Iterator[tuple[str, str]]:
         yield from _zone(record.zone)
     elif isinstance(record, ParPolicy):
         yield from _levels(record)
-    elif isinstance(record, Product):
-        yield from _product_codes(record)
+    elif isinstance(record, (Product, CodeLink)):
+        yield from _well_formed(codes_of(record))
+        if isinstance(record, CodeLink) and record.valid_from and record.valid_to and record.valid_to < record.valid_from:
+            yield "valid_to", f"{record.valid_to} is before valid_from {record.valid_from}"
     elif isinstance(record, Item):
+        yield from _well_formed(code for code in codes_of(record) if code[1] == GTIN)
         if (record.strength_amount is None) != (record.strength_unit is None):
             yield "strength_unit", "strength_amount and strength_unit go together; give both or neither"
     elif isinstance(record, Location):
         if record.refill_from == record.path:
             yield "refill_from", "is the location itself; name the place its refills are taken from"
-    elif isinstance(record, RecallNotice) and not record.all_lots and not record.lots:
-        yield "lots", "is empty and all_lots is not true, so the recall names nothing"
+    elif isinstance(record, (BeyondUsePolicy, Recipe)):
+        yield from _of_preparation(record)
+    elif isinstance(record, RecallNotice):
+        yield from (("lots", fault) for fault in map(lot_fault, record.lots) if fault is not None)
+        if not record.all_lots and not record.lots:
+            yield "lots", "is empty and all_lots is not true, so the recall names nothing"
+
+
+def _of_preparation(record: BeyondUsePolicy | Recipe) -> Iterator[tuple[str, str]]:
+    if isinstance(record, Recipe):
+        if not record.inputs:
+            yield "inputs", "is empty: name what goes in, as item=base units"
+        for item in dict.fromkeys(one.item for one in record.inputs):
+            if sum(one.item == item for one in record.inputs) > 1:
+                yield "inputs", f"{item} stands twice: add it up"
+        return
+    if not record.duration_us():
+        yield "days", "the policy gives no time: fill in days, hours or minutes"
+    if sum(bool(scope) for scope in (record.product, record.item, record.form)) > 1:
+        yield "item", "a row is for a product, an item or a form of items, not for several of them: leave the others empty"
 
 
 def _zone(name: str) -> Iterator[tuple[str, str]]:
@@ -191,8 +231,8 @@ def _levels(policy: ParPolicy) -> Iterator[tuple[str, str]]:
         yield "satisfied_at", f"{policy.satisfied_at} is not above minimum {policy.minimum} and at most par {policy.par}"
 
 
-def _product_codes(product: Product) -> Iterator[tuple[str, str]]:
-    for field, system, value in _codes_of(product):
+def _well_formed(codes: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
+    for field, system, value in codes:
         try:
             if system == NDC:
                 parse_ndc(value)

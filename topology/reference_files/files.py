@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from schemas.reference import REFERENCE_KINDS
+from schemas.reference import DESK_KINDS, REFERENCE_KINDS
 from topology.reference_files.model import FILE_BYTES_MAX, ROWS_MAX, Cell, Problem, Row
 from topology.reference_files.yaml_rows import yaml_rows
 
 _YAML: Final = frozenset({".yaml", ".yml"})
-_OWN_FORM: Final = frozenset({"profile"})
-"""Kinds that are no rows: a profile is a file of its own (`topology/reference_files/profiles.py`)."""
+_OWN_FORM: Final = frozenset({"profile"}) | DESK_KINDS
+"""Kinds that are no rows: a profile is a file of its own (`topology/reference_files/profiles.py`), changes are proposed."""
 
 
 def kind_of(name: str) -> str | None:

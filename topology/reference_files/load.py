@@ -26,10 +26,13 @@ _FORMS: Final = dict.fromkeys(("path", "location", "source"), "is not a path of 
 """What the patterns of the reference contracts mean, by field; all other patterns are those of ids."""
 
 
-def load_reference(paths: Sequence[Path], known: Mapping[str, Collection[str]] | None = None) -> Loaded:
+def load_reference(
+    paths: Sequence[Path], known: Mapping[str, Collection[str]] | None = None, held: Sequence[ReferenceRecord] = ()
+) -> Loaded:
     """Read reference files and folders of them.
 
-    `known` names by kind the ids that the hub already has; records may refer to these too. Never raises for bad files.
+    `known` names by kind the ids that the hub already has; records may refer to these too. `held` are the records it has whose
+    codes no other item may claim. Never raises for bad files.
     """
     problems: list[Problem] = []
     placed: list[Placed] = []
@@ -44,7 +47,7 @@ def load_reference(paths: Sequence[Path], known: Mapping[str, Collection[str]] |
             attempted.setdefault(row.kind, set()).add(one.id if one is not None else _claimed_id(row))
     order = {kind: place for place, kind in enumerate(REFERENCE_KINDS)}
     placed.sort(key=lambda one: order[one.kind])
-    problems += check_all(placed, attempted)
+    problems += check_all(placed, attempted, held)
     problems.sort(key=lambda problem: (problem.file, problem.line))
     return Loaded(records=[(one.kind, one.id, one.record) for one in placed], problems=_bounded(problems))
 

@@ -1,4 +1,4 @@
-"""Profiles of HL7 v2 sources among the reference files: one a YAML file, checked as a whole with its bases."""
+"""Profiles of HL7 v2 sources and of reports among the reference files: one a YAML file, checked as a whole with its bases."""
 
 from __future__ import annotations
 

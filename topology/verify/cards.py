@@ -43,7 +43,7 @@ class Fact:
 class Entry:
     """One line of a card."""
 
-    __slots__ = ("account", "amount", "does", "fact", "lot", "order", "partial")
+    __slots__ = ("account", "amount", "does", "fact", "found", "lot", "order", "partial")
 
     def __init__(self, order: Order, does: Does, amount: int, lot: Lot | None, account: str, fact: Fact) -> None:
         """`account` is the outside account on the other side, empty between places."""
@@ -54,6 +54,13 @@ class Entry:
         self.account = account
         self.fact = fact
         self.partial = False
+        self.found: list[tuple[Lot, int]] = []
+
+    def lots(self) -> list[LotKey]:
+        """The lots it names."""
+        named = [self.lot] if self.lot is not None else []
+        keys = [lot.key for lot in (*named, *(lot for lot, _ in self.found))]
+        return [*keys, *(unopened(key) for key in keys if key[2])]
 
 
 class CardLog:
@@ -112,9 +119,9 @@ def add_up(log: CardLog, turnings: list[Turning], usable_at: UsableAt, levels: L
             _enter(total, line, usable_at)
             looks = not line.partial
         elif isinstance(line, Turning):
-            quantity = total.lots.get(line.lot, 0)
-            total.usable += quantity if line.usable else -quantity
-            looks = quantity != 0
+            there = max(0, total.lots.get(line.lot, 0))  # what is missing of a lot is missing whether or not it may be given
+            total.usable += there if line.usable else -there
+            looks = there != 0
         else:
             in_force = line
             looks = True
@@ -132,20 +139,67 @@ def _trigger(total: Total, us: int, levels: Levels | None) -> None:
         total.armed_at = us
 
 
+def _there(lot: LotKey, lots: dict[LotKey, int]) -> int:
+    """How much there is of a lot, or of all lots of a number whose product nobody can tell."""
+    product, number, container = lot
+    if product or number == UNKNOWN_LOT[1]:
+        return lots.get(lot, 0)
+    return sum(quantity for key, quantity in lots.items() if key[1:] == (number, container))
+
+
 def _enter(total: Total, entry: Entry, usable_at: UsableAt) -> None:
     """Apply one entry."""
     lots = total.lots
+    lot = UNKNOWN_LOT if entry.lot is None else entry.lot.key
     if entry.does is Does.EMPTY:
-        deltas = [(lot, -quantity) for lot, quantity in lots.items() if quantity]
+        deltas = [(one, -quantity) for one, quantity in lots.items() if quantity]
+    elif entry.does is Does.COUNT_LOTS:
+        deltas = _found(lots, entry)
     elif entry.does is Does.COUNT_CARD:
         deltas = [(UNKNOWN_LOT, entry.amount - sum(lots.values()))]
+    elif entry.does is Does.SPLIT:
+        deltas = [(unopened(lot), -entry.amount), (lot, entry.amount)] if lots.get(lot, 0) <= 0 else []
+    elif entry.does is Does.COUNT_LOT:
+        deltas = _counted(lots, lot, entry.amount)
     else:
-        lot = UNKNOWN_LOT if entry.lot is None else entry.lot.key
-        deltas = [(lot, entry.amount if entry.does is Does.ADD else entry.amount - lots.get(lot, 0))]
+        deltas = [(lot, entry.amount)]
     us = entry.order[0]
-    for lot, delta in deltas:
-        lots[lot] += delta
+    for one, delta in deltas:
+        before = lots[one]
+        lots[one] += delta
         if entry.account:
             total.accounts[entry.account] -= delta
-        if usable_at(lot, us):
-            total.usable += delta
+        total.usable += delta if usable_at(one, us) else min(0, lots[one]) - min(0, before)
+
+
+def _found(lots: dict[LotKey, int], entry: Entry) -> list[tuple[LotKey, int]]:
+    """A count by lot: each lot as it was found, with its containers; of what was not found there is none."""
+    found: defaultdict[LotKey, int] = defaultdict(int)
+    for lot, quantity in entry.found:
+        found[lot.key] += quantity
+    kept = {one for one in lots if one[2] and one not in found and found.get(unopened(one), 0)}
+    opened: defaultdict[LotKey, int] = defaultdict(int)
+    for one in kept:
+        opened[unopened(one)] += lots[one]
+    return [(one, found.get(one, 0) - opened[one] - lots.get(one, 0)) for one in {**lots, **found} if one not in kept]
+
+
+def _counted(lots: dict[LotKey, int], lot: LotKey, amount: int) -> list[tuple[LotKey, int]]:
+    """A count of a lot is of all its containers, and of all products where nobody can tell which one the number is of.
+
+    The difference is unopened, and under the name that was counted; nothing left is nothing in any container of that name.
+    """
+    product, number, container = lot
+    open_name = not product and number != UNKNOWN_LOT[1]
+    held = {
+        one: quantity for one, quantity in lots.items()
+        if one[1] == number and (open_name or one[0] == product) and container in ("", one[2])
+    }  # fmt: skip
+    emptied = [one for one in held if one[2] and one[0] == product] if not amount and not container else []
+    rest = amount - sum(quantity for one, quantity in held.items() if one not in emptied)
+    return [*((one, -held[one]) for one in emptied), (lot, rest)]
+
+
+def unopened(lot: LotKey) -> LotKey:
+    """The stock that a container of a lot is opened from."""
+    return UNKNOWN_LOT if lot[1] == UNKNOWN_LOT[1] else (lot[0], lot[1], "")

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from schemas.codes import normalise_lot
 from schemas.keys import decode_key
-from topology.verify.cards import CardLog, LotKey, Total, Turning, add_up
+from topology.verify.cards import UNKNOWN_LOT, CardLog, LotKey, Total, Turning, add_up
 from topology.verify.derive import Derivation, levels_of
 from topology.verify.lots import UNKNOWN, Facts
 from topology.verify.published import Balances, Movements
 from topology.verify.report import Report
-from topology.verify.words import Card, Held
+from topology.verify.words import Card, Held, instant_of
 
 Account = tuple[Card, LotKey]
 _KEY_PARTS: Final = 6
@@ -30,23 +30,23 @@ class Ledger:
 
     def total(self, card: Card, log: CardLog, now: int) -> Total:
         """One card, with what fell due up to `now`."""
-        site, _, item = card
-        facts: dict[LotKey, Facts | None] = {}
+        isolated = is_isolated(self.derived, card[0], card[1])
+        facts: dict[LotKey, Facts | None] = {UNKNOWN_LOT: self.derived.lot_facts(card, UNKNOWN_LOT)}
         for entry in log.entries:
-            if entry.lot is not None and entry.lot.key not in facts:
-                product, number, _ = lot = entry.lot.key
-                facts[lot] = self.derived.lots.facts(site, item, product, number)
+            for lot in entry.lots():
+                if lot not in facts:
+                    facts[lot] = self.derived.lot_facts(card, lot)
         turnings = [
             Turning(us, lot, usable=known.usable(us))
             for lot, known in facts.items()
             if known is not None
             for us in known.turns()
-            if us <= now and known.usable(us) != known.usable(us - 1)
+            if us <= now and known.usable(us) != known.usable(us - 1) and not isolated
         ]
 
         def usable_at(lot: LotKey, us: int) -> bool:
             known = facts.get(lot)
-            return known is None or known.usable(us)
+            return not isolated and (known is None or known.usable(us))
 
         return add_up(log, turnings, usable_at, levels_of(self.derived.known.policy(card)))
 
@@ -109,8 +109,8 @@ def _compare(derived: Derivation, account: Account, held: Held | None, quantity:
 
 def _check_lot(derived: Derivation, account: Account, held: Held, clock: tuple[int, ...], report: Report) -> None:
     """Expiry as the earliest that was stated; status as of the tick the balance was published at."""
-    (site, location, item), (product, number, _) = account
-    facts = derived.lots.facts(site, item, product, number) or Facts()
+    (site, location, item), (product, number, container) = account
+    facts = derived.lot_facts((site, location, item), account[1]) or Facts()
     where = f"{site} {location} {item} lot {number}"
     expiry = None if facts.expiry is None else facts.expiry.isoformat()
     about = {"product": product, "lot": number}
@@ -119,12 +119,29 @@ def _check_lot(derived: Derivation, account: Account, held: Held, clock: tuple[i
         report.differ(
             "expiry", text, site=site, location=location, item=item, published=held.expiry, derived=expiry, about=about
         )  # fmt: skip
-    wrong = [status for at in clock if (status := facts.status(at)) != held.status]
+    beyond = None if facts.beyond is None else instant_of(facts.beyond)
+    if held.beyond_use != beyond:
+        text = f"{where} container {container}: published beyond use at {held.beyond_use}, derived {beyond}"
+        report.differ("beyond_use", text, site=site, location=location, item=item, about={**about, "container": container})
+    isolated = is_isolated(derived, site, location)
+    wrong = [status for at in clock if (status := _status(facts, at, isolated=isolated)) != held.status]
     if wrong:
         text = f"{where}: published as {held.status}, derived {wrong[-1]}"
         report.differ(
             "status", text, site=site, location=location, item=item, published=held.status, derived=wrong[-1], about=about
         )  # fmt: skip
+
+
+def is_isolated(derived: Derivation, site: str, place: str) -> bool:
+    """Whether a place is for quarantine: what lies there may not be used."""
+    governing = derived.known.governing(site, place)
+    return governing is not None and governing.kind == "quarantine"
+
+
+def _status(facts: Facts, us: int, *, isolated: bool) -> str:
+    """A recall is said first, then the quarantine of the place, then expiry."""
+    found = facts.status(us)
+    return "quarantined" if isolated and found != "recalled" else found
 
 
 def _clock(derived: Derivation, cause: int | None, settled: int) -> tuple[int, ...]:

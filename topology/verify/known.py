@@ -6,12 +6,16 @@ One object holds the reference data of one partition of the site log and takes c
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from schemas.codes import GTIN, ITEM, NDC, PRODUCT, lookup_key, ndc_ten_digits, ndc_ten_of_gtin
+from schemas.codes import GTIN, ITEM, NDC, PRODUCT, SUPPLIER, lookup_key, ndc_ten_digits, ndc_ten_of_gtin
 from schemas.reference import (
     REFERENCE_KINDS,
+    CodeLink,
     ConsumptionRule,
     Item,
     Location,
@@ -46,6 +50,7 @@ class Known:
         self.records: dict[str, dict[str, Any]] = {kind: {} for kind in REFERENCE_KINDS}
         self.revisions: dict[tuple[str, str], int] = {}
         self._codes: defaultdict[tuple[str, str], set[Named]] = defaultdict(set)
+        self._links: defaultdict[tuple[str, str], dict[str, CodeLink]] = defaultdict(dict)
         self._places: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         self._products: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -75,6 +80,10 @@ class Known:
         elif kind == "product":
             entries = [(self._codes[key], (record.item, record.id)) for key in _keys_of(record)]
             entries.append((self._products[record.item], record.id))
+        elif kind == "supplier_item" and record.sku:
+            entries = [(self._codes[lookup_key(SUPPLIER, record.sku)], (record.item, ""))]
+        elif kind == "code":
+            self._link(record, add=add)
         elif kind == "location":
             names = (record.path, *record.codes)
             entries = [(self._places[record.site, _shown(name)], record.path) for name in names]
@@ -83,6 +92,18 @@ class Known:
                 found.add(entry)
             else:
                 found.discard(entry)
+
+    def _link(self, link: CodeLink, *, add: bool) -> None:
+        """Note (or forget) a code that is valid somewhere and for some time."""
+        keys = [lookup_key(link.system, link.value)]
+        ten = ndc_ten_digits(link.value.strip()) if keys[0][0] == NDC and "-" in link.value else None
+        keys += [(_TEN_DIGITS, ten)] if ten else []
+        name = REFERENCE_KINDS["code"].id_of(link)
+        for key in keys:
+            if add:
+                self._links[key][name] = link
+            else:
+                self._links[key].pop(name, None)
 
     # ---- lookups ---------------------------------------------------------------------------------------------------
 
@@ -111,6 +132,17 @@ class Known:
         found: ParPolicy | None = self.records["par_policy"].get("|".join(card))
         return found
 
+    def expiry_windows(self, site: Site, item: str) -> tuple[int, ...]:
+        """When the site speaks of lots of an item that will expire: by the item's class, schedule or storage, else its own."""
+        found = self.item(item)
+        names = () if found is None else (found.item_class, "controlled" if found.schedule is not None else None, found.storage)
+        of_class = [self.records["expiry_window"].get(f"{site.id}|{name}") for name in names if name is not None]
+        return next((tuple(one.days) for one in of_class if one is not None), site.expiry_windows_days)
+
+    def items_of(self, products: Iterable[str]) -> set[str]:
+        """The items that products belong to."""
+        return {found.item for product in products if (found := self.product(product)) is not None}
+
     def notices(self) -> list[RecallNotice]:
         """Recall notices in force."""
         return [notice for notice in self.records["recall"].values() if notice.released is None]
@@ -123,6 +155,21 @@ class Known:
         """The place's own record, else that of the nearest place above it."""
         found: Location | None = _nearest(self.records["location"], site, path, "")
         return found
+
+    def is_transit(self, site: str, path: str) -> bool:
+        """Whether what lies at a place is on its way."""
+        found = self.governing(site, path)
+        return path == "transit" if found is None else found.kind == "transit"
+
+    def may(self, person: str, role: str, site: str) -> bool:
+        """Whether a person holds a role at a site."""
+        found = self.records["role"].get(f"{person}|{role}")
+        return found is not None and (not found.sites or site in found.sites)
+
+    def quarantine(self, site: str) -> str | None:
+        """The site's first quarantine place, by path."""
+        places = [one.path for one in self.records["location"].values() if one.site == site and one.kind == "quarantine"]
+        return min(places, default=None)
 
     def consumption(self, site: str, path: str, item: str) -> ConsumptionRule | None:
         """The consumption rule of the place or of the nearest place above it."""
@@ -138,18 +185,32 @@ class Known:
         locations = self.records["location"].values()
         return [one.path for one in locations if one.site == site and one.authority == "dispense"]
 
-    def named_by(self, code: Stated, site: str) -> set[Named]:
-        """Items and products that a code may mean at a site."""
+    def named_by(self, code: Stated, site: str, at: datetime) -> set[Named]:
+        """Items and products that a code may mean at a site at an instant."""
         system, value = lookup_key(code.system, code.value)
         if system == ITEM:
             item = code.value.strip()
             return {(item, "")} if item in self.records["item"] else set()
-        found = self._codes.get((system, value)) or self._codes.get((f"{system}@{site}", value))
-        if not found and system == NDC and len(value) == 10:
-            found = self._codes.get((_TEN_DIGITS, value))
-        if not found and system == GTIN:
-            found = self._codes.get((_TEN_DIGITS, ndc_ten_of_gtin(value) or ""))
-        return found or set()
+        tried = [(system, value), (f"{system}@{site}", value)]
+        if system == NDC and len(value) == 10:
+            tried.append((_TEN_DIGITS, value))
+        if system == GTIN:
+            tried.append((_TEN_DIGITS, ndc_ten_of_gtin(value) or ""))
+        return next((found for key in tried if (found := self._meant(key, site, at))), set())
+
+    def _meant(self, key: tuple[str, str], site: str, at: datetime) -> set[Named]:
+        """What a key means on the site's day of an instant."""
+        found = set(self._codes.get(key) or ())
+        links = self._links.get(key)
+        if links:
+            own = self.site(site)
+            day = at.astimezone(ZoneInfo(own.zone) if own is not None else UTC).date()
+            found |= {
+                (link.item, link.product)
+                for link in links.values()
+                if link.site in ("", site) and (link.valid_from or day) <= day <= (link.valid_to or day)
+            }
+        return found
 
 
 def _keys_of(product: Product) -> list[tuple[str, str]]:

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from hashlib import sha1
 from typing import Any, Final
 
 from topology.verify.cards import CardLog, Total
 from topology.verify.compare import Ledger
+from topology.verify.ids import name_based_id
 from topology.verify.published import Commands
 from topology.verify.report import Report
 from topology.verify.words import Card, Ordered, instant_of
 
-_NAMESPACE: Final = sha1(bytes.fromhex("8c1f5b522b3e5d0c9f536a1c0e7d1b11"), usedforsecurity=False)
-"""The hub's namespace, begun as every name continues it."""
 _CLOSED: Final = frozenset({"satisfied", "cancelled"})
+_OF_NO_NEED: Final = frozenset({"transfer", "return", "destroy"})
+"""Kinds of commands that send stock away or end it: no level of their place asks for them."""
 _MINUTE_US: Final = 60_000_000
-
-
-def name_based_id(*parts: str) -> str:
-    """The version 5 UUID (RFC 9562 §5.5) of a kind and its parts."""
-    digest = _NAMESPACE.copy()
-    digest.update("\x1f".join(parts).encode("utf-8", "surrogatepass"))
-    number = int.from_bytes(digest.digest()[:16], "big")
-    number = number & ~(0xF << 76) & ~(0b11 << 62) | 5 << 76 | 0b10 << 62  # version 5, variant 10
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def check_needs(ledger: Ledger, commands: Commands, report: Report, site: str | None, settled: int) -> None:
     """Every armed card has its command in time; no other card has one; none has two."""
     by_card: defaultdict[Card, list[Ordered]] = defaultdict(list)
     for command in commands.newest.values():
-        by_card[command.site, command.location, command.item].append(command)
+        if command.kind not in _OF_NO_NEED:
+            by_card[command.site, command.location, command.item].append(command)
         _check_id(command, report)
     for card in sorted({*ledger.totals, *by_card}):
         if site is not None and card[0] != site:
@@ -58,6 +49,12 @@ def _wrong(ledger: Ledger, card: Card, total: Total | None, said: list[Ordered],
     """What is wrong with the commands of a card, in words; None when nothing is."""
     still = [command for command in said if command.state not in _CLOSED]
     armed_at = None if total is None else total.armed_at
+    asked = [command for command in still if _request(command) is not None]
+    for command in asked:
+        if _request(command) not in ledger.derived.requests.get(card, ()):
+            return f"command {command.command_id} says that it was requested, and nobody did"
+    if len(still) == 1:
+        still = [command for command in still if command not in asked]
     if len(still) > 1:
         return f"{len(still)} commands are open at once"
     if armed_at is None:
@@ -70,6 +67,25 @@ def _wrong(ledger: Ledger, card: Card, total: Total | None, said: list[Ordered],
     if cancelled or total is None or not _must_be_open(ledger, card, total, armed_at, settled):
         return None
     return f"supply is needed since {instant_of(armed_at).isoformat()}, and no command is open"
+
+
+def check_modes(ledger: Ledger, commands: Commands, report: Report) -> None:
+    """Nothing that could be executed was published while a site was not live: only what takes an earlier command back."""
+    for cause, command in commands.executable:
+        decided = ledger.derived.modes.get(command.site, ())
+        live = next((live for offset, live in reversed(decided) if offset <= cause), True)
+        if live or command.state in _CLOSED:
+            continue
+        text = f"command {command.command_id} was published as {command.state} while site {command.site} was not live"
+        report.differ(
+            "shadow_command", text, site=command.site, location=command.location, item=command.item, published=command.state
+        )  # fmt: skip
+
+
+def _request(command: Ordered) -> str | None:
+    """The key of the request that opened a command; None when the card's levels did."""
+    armed_by = str(command.proof.get("armed_by", ""))
+    return armed_by.removeprefix("request|") if armed_by.startswith("request|") else None
 
 
 def _must_be_open(ledger: Ledger, card: Card, total: Total, armed_at: int, settled: int) -> bool:
@@ -95,7 +111,7 @@ def _undecided(ledger: Ledger, card: Card, said: list[Ordered], settled: int) ->
         return False
     # Entries ahead of the clock: what a lot turns to between now and them is only taken in when the clock gets there.
     site, _, item = card
-    keys = {entry.lot.key for entry in log.entries if entry.lot is not None}
+    keys = {lot for entry in log.entries for lot in entry.lots()}
     facts = [ledger.derived.lots.facts(site, item, product, number) for product, number, _ in keys]
     return any(now < us <= latest for one in facts if one is not None for us in one.turns())
 
@@ -104,7 +120,7 @@ def _check_id(command: Ordered, report: Report) -> None:
     """A command's id is derived from the card, the kind, and the ledger entry that armed the need."""
     armed_by = str(command.proof.get("armed_by", ""))
     wanted = name_based_id(
-        "command", command.site, command.item, command.location, command.kind, "", "", "", armed_by
+        "command", command.site, command.item, command.location, command.kind, _lot_of(command), "", "", armed_by
     )  # fmt: skip
     if command.command_id != wanted:
         text = f"command {command.command_id} of {command.item} at {command.location} should be {wanted} by what armed it"
@@ -112,6 +128,12 @@ def _check_id(command: Ordered, report: Report) -> None:
             "command_id", text, site=command.site, location=command.location, item=command.item,
             published=command.command_id, derived=wanted,
         )  # fmt: skip
+
+
+def _lot_of(command: Ordered) -> str:
+    """The lot a command speaks of, as its id names it; nothing for one that answers a need."""
+    named = command.proof.get("lot", {})
+    return "\x1f".join(str(named.get(part, "")) for part in ("product", "lot", "container")) if named else ""
 
 
 def _opened(command: Ordered) -> int:

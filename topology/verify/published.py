@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.codes import normalise_lot
 from schemas.log import LogRecord
-from schemas.topics import BALANCES, COMMANDS, MOVEMENTS, QUARANTINE, SITE_LOG
+from schemas.topics import BALANCES, COMMANDS, MOVEMENTS, QUARANTINE, SHADOW_COMMANDS, SITE_LOG
 from topology.verify.cards import LotKey
 from topology.verify.lots import UNKNOWN
 from topology.verify.report import DUPLICATED, Report
@@ -88,16 +88,24 @@ class Movements:
 
 
 class Commands:
-    """The commands of a partition: the newest revision of each before the cut, and cards whose commands moved on."""
+    """The commands of a partition: the newest revision of each before the cut, and cards whose commands moved on.
+
+    Revisions of one command may stand in two topics: executable ones, and those of a time when the site was not live.
+    """
 
     def __init__(self, source: LogSource, partition: int, cut: Cut, report: Report, site: str | None) -> None:
         """Reads the partition; notes revisions that stand twice or leave a gap."""
         self.newest: dict[str, Ordered] = {}
         self.moved_on: set[Card] = set()
+        self.executable: list[tuple[int, Ordered]] = []
+        """What stands in `replenishment.commands`, with the offset of its cause."""
         revisions: defaultdict[str, set[int]] = defaultdict(set)
-        for command, is_newer in _commands(source, partition, cut):
+        for topic, cause, command in _commands(source, partition, cut):
+            is_newer = cause == AFTER_CUT
             if site is not None and command.site != site:
                 continue
+            if topic == COMMANDS and cause is not None and not is_newer:
+                self.executable.append((cause, command))
             seen = revisions[command.command_id]
             about = {"site": command.site, "location": command.location, "item": command.item}
             if command.revision in seen:
@@ -118,10 +126,23 @@ class Commands:
                 report.count("commands")
 
 
-def _commands(source: LogSource, partition: int, cut: Cut) -> Iterator[tuple[Ordered, bool]]:
-    for record in source.read(COMMANDS, partition):
-        if record.value is not None:
-            yield ORDERED.decode(record.value), cut.cause(record) == AFTER_CUT
+def _commands(source: LogSource, partition: int, cut: Cut) -> Iterator[tuple[str, int | None, Ordered]]:
+    """Both topics in the order in which they were written: by the record of the site log that made them."""
+    found: list[tuple[tuple[int, int], str, int | None, Ordered]] = []
+    for topic in (COMMANDS, SHADOW_COMMANDS):
+        found += [
+            (_written(record), topic, cut.cause(record), ORDERED.decode(record.value))
+            for record in source.read(topic, partition) if record.value is not None
+        ]  # fmt: skip
+    for _, topic, cause, command in sorted(found, key=lambda one: one[0]):
+        yield topic, cause, command
+
+
+def _written(record: LogRecord) -> tuple[int, int]:
+    """Where in the site log a record came from, and its place among what that record made; first, where it says neither."""
+    headers = dict(record.headers)
+    cause = cause_of(headers)
+    return (-1, record.offset) if cause is None else (cause[2], int(headers["ce_id"].rpartition("-")[2]))
 
 
 def set_aside(source: LogSource, partitions: range) -> set[tuple[int, int]]:

@@ -53,7 +53,7 @@ class Report:
         self.counts: dict[str, int] = dict.fromkeys(
             (
                 "events", "accounts", "balances", "needs", "movements", "commands", "raw_messages", "items", "moved_on",
-                "in_flight", "set_aside",
+                "in_flight", "set_aside", "transfers",
             ),
             0,
         )  # fmt: skip

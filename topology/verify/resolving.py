@@ -13,9 +13,11 @@ from schemas.codes import lookup_key
 from schemas.reference import Item, Location, Product
 from schemas.units import canonical_unit
 from topology.verify.known import Known
+from topology.verify.transfers import way
 from topology.verify.words import Told
 
 _MICROGRAMS: Final = {"mcg": 1, "mg": 1_000, "g": 1_000_000}
+_BASE_UNITS_MAX: Final = 1_000_000_000
 _USES_WHOLE: Final = frozenset({"whole_container", "patient_specific"})
 DECREMENTS: Final = frozenset({"vend", "dispense", "administer"})
 """Kinds that only the feed with authority at the place may post."""
@@ -53,12 +55,12 @@ class Meant:
 
 def meaning(known: Known, event: Told) -> Meant:
     """What an event means now. Raises `WaitsError` or `OnlyDetailError`."""
-    place = _place(known, event, event.location_codes, event.pocket)
+    place = place_of(known, event, event.location_codes, event.pocket)
     governing = known.governing(event.site, place)
     bound = event.kind in DECREMENTS or event.feed == "charge"
-    if bound and governing is not None and event.feed != governing.authority:
+    if bound and governing is not None and event.feed not in (governing.authority, "paper"):
         raise OnlyDetailError
-    item, product = _item(known, event)
+    item, product = item_of(known, event)
     quantity = _base_units(known, event, item, product, place, event.quantity, dose=event.quantity_is_dose)
     meant = Meant(place, item, product, quantity)
     meant.other = _other(known, event, governing)
@@ -71,14 +73,31 @@ def meaning(known: Known, event: Told) -> Meant:
 
 
 def _other(known: Known, event: Told, governing: Location | None) -> str | None:
+    if event.kind == "transfer_out":
+        return way(event.partner or "", event.shipment or "")
+    if event.kind == "transfer_in":
+        return event.partner or ""
     if event.kind in _GOES_TO and event.to_location_codes:
-        return _place(known, event, event.to_location_codes, event.to_pocket)
+        target = place_of(known, event, event.to_location_codes, event.to_pocket)
+        return _way_in(known, event.site, target) or target
+    if event.kind == "dispense" and event.to_location_codes:
+        try:
+            return _way_in(known, event.site, place_of(known, event, event.to_location_codes, event.to_pocket))
+        except WaitsError:
+            return None
     if event.kind in _FILLED_FROM and governing is not None:
         return governing.refill_from
     return None
 
 
-def _place(known: Known, event: Told, names: tuple[str, ...], pocket: str | None) -> str:
+def _way_in(known: Known, site: str, target: str) -> str | None:
+    """The place in transit that a cabinet is filled from, where it is one."""
+    cabinet = known.governing(site, target)
+    source = cabinet.refill_from if cabinet is not None and cabinet.kind == "cabinet" else None
+    return source if source is not None and known.is_transit(site, source) else None
+
+
+def place_of(known: Known, event: Told, names: tuple[str, ...], pocket: str | None) -> str:
     """The path of the first name that is known; a dispense without any left the site's one dispensing store."""
     for name in names:
         paths = known.places(event.site, name)
@@ -96,9 +115,9 @@ def _place(known: Known, event: Told, names: tuple[str, ...], pocket: str | None
     raise WaitsError(place=True)
 
 
-def _item(known: Known, event: Told) -> tuple[Item, str]:
+def item_of(known: Known, event: Told) -> tuple[Item, str]:
     """The one item that all known codes agree on; the product where they name exactly one."""
-    named = {entry for code in event.codes for entry in known.named_by(code, event.site)}
+    named = {entry for code in event.codes for entry in known.named_by(code, event.site, event.occurred)}
     items = {item for item, _ in named}
     products = {product for _, product in named if product}
     item = known.item(next(iter(items))) if len(items) == 1 else None
@@ -124,11 +143,15 @@ def _base_units(
     if factor is None:
         raise WaitsError(place=False)
     exact = Fraction(stated) * factor
+    if exact > _BASE_UNITS_MAX:
+        raise WaitsError(place=False)
     if exact.denominator == 1:
         return exact.numerator
     rule = known.consumption(event.site, place, item.id)
     if dose and (rule.rule if rule is not None else item.consumption_rule) in _USES_WHOLE:
         return -(-exact.numerator // exact.denominator)
+    if event.kind == "waste" and stated is event.quantity:
+        raise OnlyDetailError  # part of a container that had left before
     raise WaitsError(place=False)
 
 

@@ -15,17 +15,20 @@ from schemas.log import LogRecord
 from schemas.partition import PARTITIONS, partition_of
 from schemas.topics import SITE_LOG
 from topology.errors import HubError, InputRefusedError
-from topology.verify.compare import Ledger, check_balances, check_movements
+from topology.verify.allocated import check_allocations
+from topology.verify.compare import Ledger, check_balances, check_movements, outside_of
 from topology.verify.derive import Derivation
 from topology.verify.due import settled
-from topology.verify.needs import check_needs, name_based_id
-from topology.verify.published import Balances, Commands, Cut, Movements, set_aside
+from topology.verify.ids import name_based_id
+from topology.verify.needs import check_modes, check_needs
+from topology.verify.published import AFTER_CUT, Balances, Commands, Cut, Movements, set_aside
 from topology.verify.raw import RawPartition
 from topology.verify.report import Report
 from topology.verify.source import LogSource
-from topology.verify.words import SAID, Ref, Told
+from topology.verify.transfers import Transfers, check_transfers
+from topology.verify.words import GIVEN, SAID, Ref, Told
 
-_FIRES: Final = frozenset({"StockEvent", "Tick", "Decision", "OrderAnswer"})
+_FIRES: Final = frozenset({"StockEvent", "Notice", "Tick", "Decision", "OrderAnswer", "TransferNotice"})
 """Records with which the hub fires what has fallen due."""
 
 
@@ -87,26 +90,33 @@ def _verify(source: LogSource, site: str | None) -> Report:
     cut = Cut([source.position("site", partition) for partition in range(PARTITIONS)])
     raw = [] if site is not None else [RawPartition(source, partition, report) for partition in range(PARTITIONS)]
     aside = set_aside(source, range(PARTITIONS))
+    compared: list[tuple[Transfers, dict[tuple[str, str, str], int]]] = []
     for partition in range(PARTITIONS) if site is None else (partition_of(site),):
         one = _Pass(partition, cut.positions[partition], site)
-        _read(source, one, raw, aside, report)
+        _read(source, one, raw, aside, report, cut)
         report.window(partition, one.offsets, one.derived.events, one.derived.ticks)
         report.count("events", one.derived.events)
-        _compare(source, one, cut, report, site)
+        compared.append((one.derived.transfers, _compare(source, one, cut, report, site)))
         if site is not None and one.derived.known.site(site) is None and not one.derived.events:
             msg = f"no site {site} is known, and nothing was ever told of it"
             raise InputRefusedError(msg)
+    if site is None:
+        check_transfers(compared, report)
     for kept in raw:
         kept.check_outcomes(source)
     return report
 
 
-def _read(source: LogSource, one: _Pass, raw: list[RawPartition], aside: set[tuple[int, int]], report: Report) -> None:
+def _read(
+    source: LogSource, one: _Pass, raw: list[RawPartition], aside: set[tuple[int, int]], report: Report, cut: Cut
+) -> None:
     """Derive what lies before the cut; of what lies behind it note only that it waits."""
     for record in source.read(SITE_LOG, one.partition):
         headers = dict(record.headers)
         type_ = headers.get("ce_type", "")
         is_folded = record.offset < one.end
+        if type_ == "TransferNotice" and cut.cause(record) not in (None, AFTER_CUT):
+            one.derived.transfers.tell(GIVEN.decode(record.value or b"{}"))
         if not is_folded and not raw:
             return
         event: Told | None = None
@@ -124,7 +134,7 @@ def _read(source: LogSource, one: _Pass, raw: list[RawPartition], aside: set[tup
         if event is not None:
             ref = event.raw
             _check_event_id(event, report)
-        elif type_ in ("StockEvent", "Decision", "OrderAnswer"):
+        elif type_ in ("StockEvent", "Notice", "Decision", "OrderAnswer"):
             ref = SAID.decode(record.value or b"{}").raw
         if raw and ref is not None:
             raw[ref.partition].forwarded(ref, record, int(headers.get("items", "1")), folded=is_folded)
@@ -138,10 +148,16 @@ def _check_event_id(event: Told, report: Report) -> None:
         report.differ("event_id", text, site=event.site, published=event.event_id, derived=wanted)
 
 
-def _compare(source: LogSource, one: _Pass, cut: Cut, report: Report, site: str | None) -> None:
-    """What the partition published against what was derived."""
+def _compare(
+    source: LogSource, one: _Pass, cut: Cut, report: Report, site: str | None
+) -> dict[tuple[str, str, str], int]:
+    """What the partition published against what was derived; returns what was derived for the outside accounts."""
     ledger = Ledger(one.derived)
     done = settled(one.derived, one.ticked, one.records)
     check_balances(ledger, Balances(source, one.partition, cut), report, site, done)
     check_movements(ledger, Movements(source, one.partition, cut, report, site), report)
-    check_needs(ledger, Commands(source, one.partition, cut, report, site), report, site, done)
+    commands = Commands(source, one.partition, cut, report, site)
+    check_needs(ledger, commands, report, site, done)
+    check_modes(ledger, commands, report)
+    check_allocations(ledger, commands, report, site, done)
+    return outside_of(ledger)

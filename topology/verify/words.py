@@ -33,6 +33,29 @@ class Ref(msgspec.Struct, gc=False, frozen=True):
     index: int = 0
 
 
+class Part(msgspec.Struct, gc=False):
+    """A line of a transform: what went in, or what was made."""
+
+    made: bool
+    codes: tuple[Stated, ...]
+    quantity: Decimal
+    unit: str
+    location_codes: tuple[str, ...] = ()
+    lot: str | None = None
+    expiry: date | None = None
+    container: str | None = None
+    beyond_use: datetime | None = None
+
+
+class FoundLot(msgspec.Struct):
+    """What a count of a whole place found of one lot."""
+
+    codes: tuple[Stated, ...]
+    quantity: Decimal
+    lot: str | None = None
+    expiry: date | None = None
+
+
 class Told(msgspec.Struct):
     """A stock event of the site log."""
 
@@ -65,8 +88,58 @@ class Told(msgspec.Struct):
     version: int = 0
     part_of: str | None = None
     lines: int = 0
+    condition: str | None = None
+    partner: str | None = None
+    shipment: str | None = None
+    found: tuple[FoundLot, ...] = ()
+    beyond_use: datetime | None = None
+    parts: tuple[Part, ...] = ()
     test: bool = False
     no_effect: str | None = None
+
+
+class AnnouncedPackage(msgspec.Struct):
+    """A package, or packages of a lot, in a trading partner's notice."""
+
+    gtin: str
+    serial: str | None = None
+    lot: str | None = None
+    expiry: date | None = None
+    quantity: int = 1
+
+
+class Announcement(msgspec.Struct):
+    """A trading partner's notice of packages."""
+
+    notice_key: str
+    site: str
+    raw: Ref
+    step: str
+    at: datetime
+    packages: tuple[AnnouncedPackage, ...] = ()
+    container: str | None = None
+    containers: tuple[str, ...] = ()
+    void: bool = False
+
+
+class Given(msgspec.Struct):
+    """A site's notice to another one of a transfer."""
+
+    step: str
+    from_site: str
+    to_site: str
+    shipment: str
+    item: str
+    quantity: int
+    at: datetime
+    line: str = ""
+    version: int = 1
+    product: str = ""
+    lot: str | None = None
+    expiry: date | None = None
+    container: str | None = None
+    beyond_use: datetime | None = None
+    raw: Ref | None = None
 
 
 class Said(msgspec.Struct):
@@ -74,6 +147,17 @@ class Said(msgspec.Struct):
 
     site: str
     raw: Ref | None = None
+
+
+class Decided(msgspec.Struct):
+    """A person's decision about a case or a command."""
+
+    decision_id: str
+    site: str
+    target: str
+    action: str
+    actor: str
+    at: datetime
 
 
 class Tick(msgspec.Struct):
@@ -117,6 +201,17 @@ class Held(msgspec.Struct):
     status: str
     expiry: str | None = None
     container: str | None = None
+    beyond_use: datetime | None = None
+
+
+class Taken(msgspec.Struct):
+    """A lot that a command was told to take."""
+
+    location: str
+    product: str
+    lot: str
+    quantity: int
+    container: str | None = None
 
 
 class Ordered(msgspec.Struct):
@@ -130,6 +225,7 @@ class Ordered(msgspec.Struct):
     kind: str
     state: str
     proof: dict[str, Any]
+    lots: tuple[Taken, ...] = ()
 
 
 class Ended(msgspec.Struct):
@@ -150,7 +246,10 @@ class SetAside(msgspec.Struct):
 
 
 TOLD: Final = msgspec.json.Decoder(Told)
+ANNOUNCEMENT: Final = msgspec.json.Decoder(Announcement)
 SAID: Final = msgspec.json.Decoder(Said)
+GIVEN: Final = msgspec.json.Decoder(Given)
+DECIDED: Final = msgspec.json.Decoder(Decided)
 TICK: Final = msgspec.json.Decoder(Tick)
 CHANGE: Final = msgspec.json.Decoder(Change)
 MOVED: Final = msgspec.json.Decoder(Moved)

@@ -19,14 +19,14 @@ from connectors.hl7.er7 import Message
 from connectors.hl7.paths import PATHS
 from connectors.hl7.profiles.document import Place
 from connectors.hl7.profiles.inherit import BaseError, resolved
+from connectors.hl7.profiles.patterns import pattern_faults
+from connectors.report.compile import Report, compile_report, report_faults
 from schemas.profile import FIELD_NAMES, Effect, FieldMap, MessageMap, Profile
 from schemas.units import canonical_unit
 
 DEFAULT_STARTS: Final = ("ORC",)
 CABINET_SEGMENTS: Final = ("ZPM", "ZPL")
 """Segments that state what a dispensing cabinet did or wants."""
-PATTERN_CHARS_MAX: Final = 200
-_NESTED_REPEAT: Final = re.compile(r"\([^()]*[*+{][^()]*\)\s*[*+{]")
 _NEEDED: Final = ("item", "quantity")
 
 Fault = tuple[Place, str]
@@ -76,6 +76,7 @@ class Compiled:
     receivers: frozenset[str]
     units: dict[str, str]
     layouts: dict[str, tuple[Layout, ...]]
+    report: Report | None = None
 
     def layouts_of(self, kind: str, trigger: str) -> tuple[Layout, ...]:
         """The layouts of a message type: of the exact one, else of the type with any trigger event."""
@@ -107,6 +108,7 @@ def compile_profile(profile: Profile, known: Callable[[str], Profile | None]) ->
         receivers=frozenset(name.upper() for name in whole.receivers or ()),
         units={canonical_unit(sent): ours for sent, ours in (whole.units or {}).items()},
         layouts=layouts,
+        report=compile_report(whole.report) if whole.report is not None else None,
     )
 
 
@@ -124,6 +126,9 @@ def _faults(profile: Profile) -> Iterator[Fault]:
             yield ("zone",), f"{profile.zone!r} is not an IANA time zone such as America/Chicago"
     if profile.charset is not None and not _codec(profile.charset):
         yield ("charset",), f"{profile.charset!r} is neither of HL7 table 0211 nor a Python codec"
+    if profile.report is not None:
+        for place, reason in report_faults(profile.report):
+            yield ("report", *place), reason
     for type_, layouts in (profile.messages or {}).items():
         for number, map_ in enumerate(layouts):
             for place, reason in _map_faults(map_):
@@ -138,7 +143,8 @@ def _map_faults(map_: MessageMap) -> Iterator[Fault]:
             yield ("fields", name), f"is no fact of an item; there are {', '.join(FIELD_NAMES)}"
     yield from _path_faults(map_)
     for number, condition in enumerate(map_.when or ()):
-        yield from _pattern_faults(condition.matches, ("when", number, "matches"))
+        for reason in pattern_faults(condition.matches):
+            yield ("when", number, "matches"), reason
     if map_.family is None and map_.no_effect is None:
         yield from _missing(map_)
         yield from _kind_faults(map_)
@@ -190,17 +196,6 @@ def _stated_paths(map_: MessageMap) -> list[tuple[Place, str]]:
     for number, rule in enumerate(map_.texts or ()):
         stated += [(("texts", number, "paths"), path) for path in rule.paths]
     return stated
-
-
-def _pattern_faults(pattern: str, place: Place) -> Iterator[Fault]:
-    """A pattern that is none, or that may take for ever on a long field."""
-    if _NESTED_REPEAT.search(pattern):
-        yield place, "repeats something that repeats, which can take for ever: write it without"
-        return
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        yield place, f"is no pattern: {error}"
 
 
 def _codec(charset: str) -> str:

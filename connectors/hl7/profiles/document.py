@@ -17,8 +17,10 @@ from schemas.profile import PROFILE, Profile
 DOCUMENT_BYTES_MAX: Final = 1024 * 1024
 _LOADER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _LISTS: Final = frozenset(
-    {"paths", "starts", "key", "quantity", "total", "production", "receivers", "systems", "kinds", "contains", "texts", "when"}
-)
+    {"paths", "starts", "key", "quantity", "total", "production", "receivers", "systems", "kinds", "contains", "texts", "when",
+     "columns", "formats", "ignore"}
+)  # fmt: skip
+_REPORT_PARTS: Final = frozenset({"facts", "actions", "columns"})
 _EFFECTS: Final = frozenset({"absent", "effect"})
 
 Place = tuple[str | int, ...]
@@ -103,12 +105,23 @@ def _spelt(name: str, place: Place, value: Any) -> Any:  # JSON value
     parent = place[-1] if place else ""
     if parent == "messages" and isinstance(value, dict):
         return [value]
+    if parent in _REPORT_PARTS or (parent == "report" and name == "columns"):
+        return _spelt_in_report(parent, value)
     if parent == "fields" and isinstance(value, str | list):
         return {"paths": [value] if isinstance(value, str) else value}
     if (name in _EFFECTS or (parent == "codes" and len(place) >= 2 and place[-2] == "kind")) and isinstance(value, str):
         return {"kind": value}
     if name in _LISTS and parent != "codes" and isinstance(value, str | dict) and parent != "fields":
         return [value]
+    return value
+
+
+def _spelt_in_report(parent: str | int, value: Any) -> Any:  # JSON value
+    """A fact as its columns, an action as what it means; columns of a fixed-width report stay as they are."""
+    if parent == "facts" and isinstance(value, str | list):
+        return {"columns": [value] if isinstance(value, str) else value}
+    if parent == "actions" and isinstance(value, str):
+        return {"action": value}
     return value
 
 

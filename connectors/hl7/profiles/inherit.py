@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from schemas.profile import KindMap, MessageMap, Profile
+from schemas.report import ReportMap
 
 DEPTH_MAX: Final = 8
 """Bases of bases; more is a ring or a mistake."""
@@ -52,7 +53,18 @@ def _over(own: Profile, base: Profile) -> Profile:
         below = messages.get(type_, ())
         amends = len(layouts) == 1 and not layouts[0].when
         messages[type_] = tuple(_layout(layouts[0], one) for one in below) if amends and below else layouts
-    return dataclasses.replace(merged, messages=messages or None, units=_joined(own.units, base.units))
+    report = base.report if own.report is None else own.report if base.report is None else _report(own.report, base.report)
+    return dataclasses.replace(merged, messages=messages or None, units=_joined(own.units, base.units), report=report)
+
+
+def _report(own: ReportMap, base: ReportMap) -> ReportMap:
+    """A report over its base: settings, columns, facts and actions are taken one by one."""
+    return dataclasses.replace(
+        _first_stated(own, base),
+        columns=_joined(own.columns, base.columns),
+        facts=_joined(own.facts, base.facts),
+        actions=_joined(own.actions, base.actions),
+    )
 
 
 def _layout(own: MessageMap, base: MessageMap) -> MessageMap:

@@ -67,22 +67,26 @@ class _TracedRow(list[str]):
         return super().__getitem__(at)
 
 
-class _TrialContext:
+class TrialContext:
     """A hub that knows one site and no profile but the one tried; patients are hashed to a word."""
 
     def __init__(self, zone: str) -> None:
         self._site = SiteFacts(id="trial", zone=zone)
 
     def site(self, facility_codes: Sequence[str], default: str | None) -> SiteFacts:  # noqa: ARG002  # the contract's signature
+        """The one site."""
         return self._site
 
     def knows_facility(self, facility_codes: Sequence[str]) -> bool:  # noqa: ARG002
+        """Every facility is known."""
         return True
 
     def profile(self, name: str) -> Profile | None:  # noqa: ARG002
+        """No profile but the one tried."""
         return None
 
     def patient_hash(self, identifier: str, authority: str) -> str:  # noqa: ARG002
+        """One word for all patients."""
         return "hashed"
 
 
@@ -114,14 +118,14 @@ def refusals(body: bytes, compiled: Compiled) -> list[str]:
         except Er7Error as error:
             results.append(Refused(code=error.code, reason=error.reason))
             continue
-        map_member(message, raw, RawRef(partition=0, offset=0), _TrialContext("UTC"), compiled, results)
+        map_member(message, raw, RawRef(partition=0, offset=0), TrialContext("UTC"), compiled, results)
     return [result.reason for result in results if isinstance(result, Refused)]
 
 
 def _tried(message: Message, name: str, compiled: Compiled, raw: RawMessage) -> MessageTrial:
     traced, rows = _traced(message)
     results: list[Mapped] = []
-    map_member(traced, raw, RawRef(partition=0, offset=0), _TrialContext(compiled.profile.zone or "UTC"), compiled, results)
+    map_member(traced, raw, RawRef(partition=0, offset=0), TrialContext(compiled.profile.zone or "UTC"), compiled, results)
     unused = tuple(path for row in rows for path in _unread(row))
     kind, trigger = message_type(message)
     layout = next((one for one in compiled.layouts_of(kind, trigger) if meant(message, one)), None)

@@ -131,8 +131,26 @@ def test_the_same_lot_typed_differently_is_no_contradiction():
 def test_a_typed_lot_that_contradicts_the_barcode_is_refused():
     result = refusal(barcode="(01)00304094713021(10)0123", lot="123")
     assert result == Refused(
-        code="lot_mismatch", reason="lot: '123' was typed, but the barcode says '0123'; leave the typed lot out."
+        code="lot_mismatch",
+        reason="lot: '123' was typed, but the barcode says '0123'; leave the typed lot out.",
+        event_key="scan|s1|7",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "event_key"),
+    [
+        ({"barcode": "hello"}, "scan|s1|7"),
+        ({"quantity": "many"}, "scan|s1|7"),
+        ({"session": "a|b", "event_id": "50%", "user": ""}, "scan|a%7Cb|50%25"),
+        ({"session": 5}, None),
+        ({"event_id": ""}, None),
+        ({"session": "s" * 101}, None),
+    ],
+)
+def test_a_refused_scan_keeps_its_identity_where_it_has_one(changes, event_key):
+    """The person who scanned asks by session how it ended, also when nothing else of the scan can be read."""
+    assert refusal(**changes).event_key == event_key
 
 
 def test_a_typed_expiry_that_contradicts_the_barcode_is_refused():
@@ -151,6 +169,19 @@ def test_an_unreadable_barcode_is_refused_with_what_to_do():
 
 def test_a_barcode_without_product_is_refused():
     assert "names no product" in refusal(barcode="]C1" + "00106141411234567897").reason
+
+
+def test_a_shipping_container_is_received_as_a_whole_and_nothing_else_is_done_with_it():
+    found = event(barcode="]C1" + "00106141411234567897", activity="receive")
+    assert (found.codes, found.quantity, found.unit) == ((Code(system="sscc", value="106141411234567897"),), Decimal(1), PACKAGE_UNIT)
+    for more in ({"quantity": 2}, {"lot": "L1"}, {"expiry": "2027-01-01"}):
+        refused = refusal(barcode="]C1" + "00106141411234567897", activity="receive", **more)
+        assert (refused.code, "leave quantity, lot and expiry out" in refused.reason) == ("container_whole", True)
+
+
+def test_a_logistic_label_that_names_its_product_is_that_many_packages():
+    found = event(barcode="]C1" + "00106141411234567897" + "0200304094713021" + "3712", activity="receive")
+    assert (found.codes, found.quantity) == ((Code(system="gtin", value="00304094713021"),), Decimal(12))
 
 
 def test_control_characters_of_a_barcode_are_shown_not_printed():
@@ -213,3 +244,21 @@ def test_what_is_not_json_is_one_refusal():
 @given(st.text(min_size=1, max_size=80), st.sampled_from(["barcode", "location", "to_location", "lot", "session"]))
 def test_no_text_in_any_field_makes_the_mapper_raise(text, field):
     assert isinstance(mapped(**{field: text}), StockEvent | Refused)
+
+
+@pytest.mark.parametrize(
+    ("activity", "kind"), [("send", EventKind.TRANSFER_OUT), ("arrive", EventKind.TRANSFER_IN)]
+)
+def test_a_transfer_names_the_other_site_by_its_id(activity, kind):
+    found = event(activity=activity, partner="elsewhere", shipment="T-7", document="222-1")
+    assert (found.kind, found.partner, found.shipment, found.document) == (kind, "elsewhere", "T-7", "222-1")
+
+
+@pytest.mark.parametrize(
+    ("activity", "kind"),
+    [("return_supplier", EventKind.RETURN_SUPPLIER), ("return_distributor", EventKind.RETURN_DISTRIBUTOR)],
+)
+def test_a_return_may_say_to_whom_and_which_credit_is_expected(activity, kind):
+    found = event(activity=activity, partner="Inmar", shipment="RA-1", amount="12.50")
+    assert (found.kind, found.partner, found.shipment, found.amount) == (kind, "Inmar", "RA-1", Decimal("12.50"))
+    assert event(activity=activity).partner is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from connectors.edge import forward
 from connectors.edge.forward import Forwarder
 from connectors.edge.record import Request
 from connectors.edge.spool import Spool
+from connectors.http.idempotency import is_key
 
 
 def request(path: str = "/scans", **headers: str) -> Request:
@@ -20,7 +22,7 @@ def request(path: str = "/scans", **headers: str) -> Request:
 
 
 def handed(
-    tmp_path: Path, requests: list[Request], answer: Callable[[httpx.Request], httpx.Response]
+    tmp_path: Path, requests: list[Request], answer: Callable[[httpx.Request], httpx.Response], name: str = "ward"
 ) -> tuple[list[httpx.Request], Forwarder]:
     """What the hub saw until nothing waited any more."""
     seen: list[httpx.Request] = []
@@ -33,7 +35,7 @@ def handed(
         spool = Spool(tmp_path, 10**8)
         spool.append(requests)
         async with httpx.AsyncClient(transport=httpx.MockTransport(hub)) as client:
-            forwarder = Forwarder(spool, "http://hub:8080", "ward", client)
+            forwarder = Forwarder(spool, "http://hub:8080", name, client)
             task = asyncio.create_task(forwarder.run())
             async with asyncio.timeout(10):
                 while spool.count_waiting:
@@ -59,7 +61,27 @@ def test_a_header_beyond_ascii_is_passed_on_as_it_came(tmp_path: Path) -> None:
 
 def test_the_devices_own_idempotency_key_is_the_only_one(tmp_path: Path) -> None:
     seen, _ = handed(tmp_path, [request(**{"idempotency-key": "mine"}), request()], lambda _: httpx.Response(202))
-    assert [one.headers.get_list("idempotency-key") for one in seen] == [["mine"], ["ward-2"]]
+    [[first], [second]] = [one.headers.get_list("idempotency-key") for one in seen]
+    assert first == "mine"
+    assert re.fullmatch("ward-2-[0-9a-f]{16}", second)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("Gebäude 7", "Geb_ude 7"), ("\udcff", "_"), ("x" * 255, "x" * 100)])
+def test_a_spool_of_any_name_gives_keys_that_the_hub_takes(tmp_path: Path, name: str, shown: str) -> None:
+    """A key that the hub refuses would set every request of the spool aside."""
+    seen, _ = handed(tmp_path, [request()], lambda _: httpx.Response(202), name)
+    key = seen[0].headers["idempotency-key"]
+    assert key.startswith(f"{shown}-1-")
+    assert is_key(key)
+
+
+def test_a_request_keeps_its_key_and_no_other_spool_gives_the_same(tmp_path: Path) -> None:
+    """Two spools of one name both begin with number 1; the hub refuses another request under a key it knows."""
+    answers = iter([503, 202])
+    again, _ = handed(tmp_path / "one", [request()], lambda _: httpx.Response(next(answers)))
+    other, _ = handed(tmp_path / "two", [request()], lambda _: httpx.Response(202))
+    keys = [one.headers["idempotency-key"] for one in (*again, *other)]
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_path_stays_as_the_device_wrote_it(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from connectors.edge.app import edge_app
 from connectors.edge.forward import Forwarder
 from connectors.edge.record import Request
 from connectors.edge.spool import Spool
@@ -63,3 +65,23 @@ def test_a_hand_over_that_ended_says_so_in_health(tmp_path: Path, monkeypatch: p
         return forwarder.error
 
     assert "ZeroDivisionError" in asyncio.run(run())
+
+
+@pytest.mark.parametrize(("key", "status"), [(b"\xff\xfe", 400), (b"x" * 201, 400), (b"mine", 202), (b" ", 202)])
+def test_a_key_that_the_hub_would_refuse_is_refused_at_the_door(tmp_path: Path, key: bytes, status: int) -> None:
+    """The device can still do something about it; later, the request would be set aside."""
+
+    async def run() -> httpx.Response:
+        spool = Spool(tmp_path, 10**6)
+        async with httpx.AsyncClient() as client:
+            app = edge_app(spool, Forwarder(spool, "http://hub", "ward", client), lambda: datetime(2026, 3, 2, tzinfo=UTC))
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://edge") as device:
+                answer = await device.post("/scans", content=b"{}", headers={"Idempotency-Key": key})
+        assert spool.count_waiting == (status == 202)
+        spool.close()
+        return answer
+
+    answer = asyncio.run(run())
+    assert answer.status_code == status
+    if status == 400:
+        assert "Idempotency-Key must be visible ASCII" in answer.json()["reason"]

@@ -108,7 +108,7 @@ def test_lists_have_a_limit(map_one, sample, limit):
 
 def test_vocabularies_are_closed():
     assert run(map_erp_answer, {**ANSWER, "status": "lost"})[0].reason == (
-        "status: 'lost' is not one of 'acknowledged', 'shipped', 'rejected'."
+        "status: 'lost' is not one of 'acknowledged', 'shipped', 'rejected', 'credited'."
     )
     assert run(map_decision, {**DECISION_JSON, "action": "shrug"})[0].code == "invalid_fields"
 
@@ -121,3 +121,12 @@ def test_a_decision_needs_an_actor():
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"[" * 50_000])
 def test_what_is_not_json_is_one_refusal(map_one, sample, limit, body):
     assert [result.code for result in map_one(message(body), REF, TwoSites())] == ["not_json"]
+
+
+def test_a_credit_says_how_much_and_a_decision_may_name_a_site_or_a_supplier():
+    [credit] = run(map_erp_answer, {**ANSWER, "status": "credited", "amount": "120.50"})
+    assert (credit.status, credit.amount) == ("credited", Decimal("120.50"))
+    [refused] = run(map_erp_answer, {**ANSWER, "status": "credited"})
+    assert refused.code == "no_amount"
+    [asked] = run(map_decision, {**DECISION_JSON, "action": "transfer", "option": "north"})
+    assert (asked.action, asked.option) == ("transfer", "north")

@@ -69,6 +69,23 @@ def test_the_same_delivery_is_the_same_fact_in_both_releases() -> None:
     assert event(delivery("R4")).event_key == event(delivery("R5")).event_key == "fhir|SupplyDelivery|sd-1"
 
 
+@pytest.mark.parametrize("release", ["R4", "R5"])
+def test_a_delivery_by_another_site_of_the_network_is_the_arrival_of_a_transfer(release: str) -> None:
+    """Its number is what it is based on, else its own identifier: the sender's dispatch must bear the same."""
+    found = event(delivery(release, supplier={"identifier": {"value": "NORTH-HOSPITAL"}}))
+    assert (found.kind, found.partner, found.shipment) == (EventKind.TRANSFER_IN, "north", "PO-9")
+    unnumbered = event(delivery(release, supplier={"identifier": {"value": "NORTH-HOSPITAL"}}, basedOn=None))
+    assert unnumbered.shipment == "sd-1"
+    by_a_supplier = event(delivery(release, supplier={"display": "Prairie Drug Wholesale"}))
+    assert (by_a_supplier.kind, by_a_supplier.partner, by_a_supplier.shipment) == (EventKind.RECEIVE, None, None)
+
+
+def test_an_arrival_that_was_entered_in_error_is_taken_back_like_a_receipt() -> None:
+    supplier = {"identifier": {"value": "NORTH-HOSPITAL"}}
+    posted, gone = event(delivery(supplier=supplier)), event(delivery(supplier=supplier, status="entered-in-error"))
+    assert (gone.kind, gone.reverses) == (EventKind.REVERSAL, posted.event_key)
+
+
 @pytest.mark.parametrize("status", ["in-progress", "abandoned", None])
 def test_a_delivery_that_has_not_arrived_moves_nothing_and_says_why(status: str | None) -> None:
     found = event(delivery(status=status, occurrenceDateTime=None))

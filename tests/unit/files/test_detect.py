@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.files.detect import CAPTURE, HEAD_BYTES, detect
-from schemas.raw import CABINET_JSON, DECISION_JSON, ERP_JSON, FHIR_JSON, HL7_ER7, SCAN_JSON, UNKNOWN_TYPE
+from schemas.raw import CABINET_JSON, DECISION_JSON, EPCIS_JSON, ERP_JSON, FHIR_JSON, HL7_ER7, SCAN_JSON, UNKNOWN_TYPE
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 MSH = "MSH|^~\\&|APP|FAC|||20260302||RAS^O17|1|P|2.5\r"
@@ -46,6 +46,8 @@ def test_hl7_is_known_by_its_header_behind_marks_frames_and_blank_lines(data: by
         ([CABINET, CABINET], CABINET_JSON),
         (SCAN, SCAN_JSON),
         ({"activity": "count", "session": "s"}, SCAN_JSON),
+        ({"type": "EPCISDocument", "epcisBody": {"eventList": []}}, EPCIS_JSON),
+        ([{"type": "ObjectEvent", "eventTime": "2026-03-01T12:00:00Z"}], EPCIS_JSON),
         ({"answer_id": "a", "command_id": "c"}, ERP_JSON),
         ({"decision_id": "d", "action": "approve"}, DECISION_JSON),
         ({"received_at": "2026-03-02T00:00:00Z", "body": "{}"}, CAPTURE),
@@ -89,7 +91,7 @@ def test_a_long_document_is_known_by_its_beginning() -> None:
 
 @given(st.binary(max_size=200), st.text(max_size=20))
 def test_arbitrary_bytes_have_one_of_the_types(data: bytes, name: str) -> None:
-    known = {HL7_ER7, FHIR_JSON, CABINET_JSON, SCAN_JSON, ERP_JSON, DECISION_JSON, CAPTURE, UNKNOWN_TYPE}
+    known = {HL7_ER7, FHIR_JSON, CABINET_JSON, SCAN_JSON, ERP_JSON, DECISION_JSON, EPCIS_JSON, CAPTURE, UNKNOWN_TYPE}
     assert detect(name, data) in known
 
 

@@ -155,3 +155,12 @@ def test_a_second_process_is_refused_and_so_is_a_folder_that_is_none(tmp_path: P
     (tmp_path / "file").write_text("x")
     with pytest.raises(DropError, match="can't be used"):
         folder_of(tmp_path, Store(), path=tmp_path / "file").open()
+
+
+def test_a_file_whose_name_is_no_utf8_is_stored_under_a_name_that_is_text(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / os.fsdecode(b"caf\xe9.hl7")).write_bytes(ras(rxa()))
+    store = Store()
+    dropped = folder_of(tmp_path, store)
+    until(dropped, lambda: dropped.counters.done == 1)
+    assert [message.name for message in store.kept] == ["caf\\xe9.hl7"]

@@ -24,6 +24,7 @@ from schemas.raw import (
     CAPTURE_LINE_BYTES_MAX,
     FHIR_JSON,
     HL7_ER7,
+    REPORT,
     SCAN_JSON,
     UNKNOWN_TYPE,
     CaptureError,
@@ -205,8 +206,28 @@ def test_a_forced_format_is_taken_at_its_word(tmp_path: Path, forced: str, conte
     assert [one.content_type for one in only(read([tmp_path], forced))] == [content_type]
 
 
+def test_a_report_is_one_message_whatever_its_lines_look_like(tmp_path: Path) -> None:
+    """Which of its rows are alike can only be told from the whole."""
+    (tmp_path / "a.csv").write_bytes(b'{"a": 1}\n{"a": 1}\n')
+    (tmp_path / "b.tsv").write_bytes(b"a\tb\n")
+    (tmp_path / "notes.md").write_bytes(b"#")
+    results = read([tmp_path], "report")
+    messages = [one for one in results if isinstance(one, RawMessage)]
+    assert [(one.name, one.content_type) for one in messages] == [("a.csv", REPORT), ("b.tsv", REPORT)]
+    assert [one.name for one in results if isinstance(one, Skipped)] == ["notes.md"]
+    (tmp_path / "large.csv").write_bytes(b"a\n" * BODY_BYTES_MAX)
+    (large,) = read([tmp_path / "large.csv"], "report")
+    assert isinstance(large, Skipped)
+    assert large.code == "too_large"
+
+
+def test_a_report_is_never_guessed_from_its_content(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"Station,Type\nICU,Remove\n")
+    assert [one.content_type for one in only(read([tmp_path / "a.csv"]))] == [UNKNOWN_TYPE]
+
+
 def test_an_unknown_format_is_refused_at_once_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="hl7, fhir, cabinet, scan, auto"):
+    with pytest.raises(ValueError, match="hl7, fhir, cabinet, scan, report, auto"):
         messages_of([tmp_path], format="edifact", site=None, now=NOW)
 
 
@@ -308,3 +329,13 @@ def test_cutting_hl7_loses_and_doubles_no_byte(pieces: list[bytes], bytes_max: i
 def test_json_lines_are_told_from_an_indented_document(values: list[dict[str, str]]) -> None:
     assert is_json_lines("\n".join(json.dumps(value) for value in values).encode())
     assert not is_json_lines(json.dumps({"all": values}, indent=1).encode())
+
+
+def test_a_name_that_is_no_utf8_becomes_text_that_can_be_stored(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.hl7")).write_bytes(MSH)
+    (found,) = read([tmp_path])
+    assert isinstance(found, RawMessage)
+    assert found.source == "caf\\xe9.hl7"
+    assert found.name == "caf\\xe9.hl7"
+    (named,) = read([tmp_path / os.fsdecode(b"caf\xe9.hl7")])
+    assert named == found

@@ -310,6 +310,13 @@ def test_the_time_is_the_items_own_else_the_orders_the_events_the_messages_the_r
     assert not event.zone_assumed
 
 
+@pytest.mark.parametrize("stamp", ["99991231235959+0000", "00010102000000+0000", "19691231235959+0000", "22000101000000+0000"])
+def test_a_time_that_no_calendar_of_the_hub_reaches_is_refused_by_name(stamp: str) -> None:
+    """Outside 1970 to 2199: at the calendar's ends a UTC instant has no local time, and no site could say of what day it is."""
+    result = refused(ras(rxa(f3=stamp)))
+    assert (result.code, stamp in result.reason) == ("absurd_time", True)
+
+
 def test_an_impossible_time_is_refused_by_name() -> None:
     result = refused(ras(rxa(f3="20261301")))
     assert result.code == "bad_time"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,3 +81,45 @@ def test_a_count_by_item_code_that_arrives_before_the_receipt_by_product_counts_
         hub.hear(*stream)
         assert hub.lots(POCKET) == {"L3": 5}
         assert [one.product for one in hub.latest("stock.balances")] == ["amox-teva"]
+
+
+FIRST_PRODUCT, OTHER_PRODUCT, NO_PRODUCT = (Code(system="ndc", value="0409-4713-02"),), (Code(system="ndc", value="0093-1234-01"),), BY_ITEM
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_number_of_two_products_is_counted_as_one_where_no_product_is_named(order: tuple[int, ...]) -> None:
+    """5 of lot M1 of one product came, 3 of lot M1 of another, 2 of M1 were taken; then 7 of M1 are counted by the item's code.
+
+    7 are there whoever spoke first: 5 and 3 are known, and 1 of them is missing that nobody can tell the product of.
+    """
+    at = [START + timedelta(hours=number) for number in range(4)]
+    stream = [
+        replace(event_of(Fact("a", "return", at[0], POCKET, 5, "M1")), codes=FIRST_PRODUCT),
+        replace(event_of(Fact("b", "return", at[1], POCKET, 3, "M1")), codes=OTHER_PRODUCT),
+        replace(event_of(Fact("v", "vend", at[2], POCKET, 2, "M1")), codes=NO_PRODUCT),
+        replace(event_of(Fact("c", "count", at[3], POCKET, 7, "M1")), codes=NO_PRODUCT),
+    ]
+    hub = SiteHub(SECOND)
+    hub.hear(*(stream[at] for at in order))
+    hub.tick(at[3] + timedelta(days=1))
+    assert {one.product: one.quantity for one in hub.latest("stock.balances")} == {"amox-hospira": 5, "amox-teva": 3, "": -1}
+    assert hub.on_hand(POCKET) == 7
+    assert hub.accounts_total() == 0
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_date_told_without_a_product_holds_for_every_product_with_the_number(order: tuple[int, ...]) -> None:
+    """The item's code says M1 ends on day 2; one product's own label says day 9. Nobody may be given either after day 2."""
+    at = [START + timedelta(hours=number) for number in range(3)]
+    stream = [
+        replace(event_of(Fact("a", "return", at[0], POCKET, 5, "M1")), codes=FIRST_PRODUCT, expiry=day(9)),
+        replace(event_of(Fact("b", "return", at[1], POCKET, 3, "M1")), codes=OTHER_PRODUCT, expiry=None),
+        replace(event_of(Fact("d", "return", at[2], POCKET, 1, "M1")), codes=NO_PRODUCT, expiry=day(2)),
+    ]
+    hub = SiteHub(SECOND)
+    hub.hear(*(stream[at] for at in order))
+    hub.tick(START + timedelta(days=4))
+    assert {(one.product, one.quantity, one.expiry, str(one.status)) for one in hub.latest("stock.balances")} == {
+        ("amox-hospira", 5, day(2), "expired"), ("amox-teva", 3, day(2), "expired"), ("", 1, day(2), "expired"),
+    }  # fmt: skip
+    assert [one.kind for one in hub.open_cases("expiry_conflict")] == ["expiry_conflict"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
+from itertools import permutations
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.kinds import EventKind, Feed
+from schemas.kinds import EventKind, Feed, LocationKind
+from schemas.reference import RecallNotice
 from schemas.topics import BALANCES, MOVEMENTS
 from tests.support.facts import BY_ITEM, START, day, minutes, reversal, told
 from tests.support.hub import SiteHub
-from tests.support.world import BIN, POCKET, STORE, WARD, location
+from tests.support.world import BIN, OTHER_POCKET, POCKET, STORE, WARD, location
 
 TEN = told("count", 10, place=POCKET, at=START, key="begin", lot="L1")
 
@@ -263,6 +266,17 @@ def test_a_fact_resent_after_its_early_reversal_is_a_duplicate() -> None:
     assert hub.outcomes()[-1] == "duplicate"
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1), (2, 1, 0)])
+def test_a_reversal_of_a_reversal_is_a_case_whichever_came_first_and_the_fact_stays_taken_back(order: tuple[int, ...]) -> None:
+    again = reversal("r", key="rr", at=minutes(2))
+    stream = [told("vend", 2, place=POCKET, key="f", lot="L1"), reversal("f", key="r", at=minutes(1)), again]
+    hub = SiteHub()
+    hub.hear(*[stream[number] for number in order])
+    assert hub.on_hand(POCKET) == 0
+    [case] = hub.open_cases("reversal_of_reversal")
+    assert (case.event_id, case.raw) == (again.event_id, again.raw)
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
 def test_a_fact_that_replaces_another_stands_in_for_it_in_any_order(order: tuple[int, ...]) -> None:
     """A dose corrected from 2 to 1: the ward is down by 1, the first statement is taken back."""
@@ -305,6 +319,53 @@ def test_an_expired_lot_that_was_given_posts_and_is_a_case() -> None:
     hub.tell(told("vend", 1, place=POCKET, at=START + timedelta(days=3), lot="L2", expiry=day(2)))
     assert hub.on_hand(POCKET) == 2
     assert [one.kind for one in hub.open_cases()] == ["unusable_given"]
+
+
+@pytest.mark.parametrize("expiry_first", [True, False])
+def test_an_expired_lot_that_was_given_is_a_case_also_when_its_expiry_is_told_later(expiry_first: bool) -> None:
+    dated = told("count", 3, place=OTHER_POCKET, lot="L2", expiry=day(2))
+    given = [told("vend", 1, place=POCKET, at=START + timedelta(days=number), lot="L2", key=f"v{number}") for number in (1, 3)]
+    hub = SiteHub()
+    hub.hear(*([dated, *given] if expiry_first else [*given, dated]))
+    [case] = hub.open_cases("unusable_given")
+    assert (case.event_id, case.location, case.raw) == (given[1].event_id, POCKET, given[1].raw)
+
+
+def test_the_case_of_a_lot_that_was_given_says_why_it_was_not_usable_and_since_when() -> None:
+    """A lot dated D is over with the site's midnight after D (design §1); a recall counts from when it was read."""
+    dates = [told("count", 3, place=OTHER_POCKET, lot="L2", expiry=one, key=f"c{one}") for one in (day(2), day(1))]
+    vend = told("vend", 1, place=POCKET, at=START + timedelta(days=5), lot="L2", key="v")
+    notice = RecallNotice(id="R1", classification="II", products=("amox-hospira",), lots=("L2",))
+    ends = set()
+    for facts in permutations([vend, *dates]):
+        hub = SiteHub()
+        hub.tick(START + timedelta(days=3))
+        hub.learn(notice)
+        hub.hear(*facts)
+        [case] = hub.open_cases("unusable_given")
+        ends.add((case.text, str(case.facts)))
+    [(text, facts_said)] = ends
+    over = datetime.combine(day(2), time(), ZoneInfo("America/New_York")).astimezone(UTC)
+    assert f"had expired ({day(1)}, over since {over:%Y-%m-%dT%H:%MZ})" in text
+    assert f"and was blocked by recall R1 since {START + timedelta(days=3):%Y-%m-%dT%H:%MZ}" in text
+    assert "'notice': 'R1'" in facts_said
+
+
+def test_what_lay_in_quarantine_and_was_given_says_so() -> None:
+    hub = SiteHub(location("quar", LocationKind.QUARANTINE, authority=Feed.DISPENSE))
+    hub.hear(told("count", 3, place="quar", lot="L2"), told("dispense", 1, place="quar", at=minutes(5), lot="L2"))
+    [case] = hub.open_cases("unusable_given")
+    assert case.text.endswith("lot L2 was given although it lay in quarantine")
+    assert case.facts == {"unusable": [{"reason": "quarantine", "since": None}]}
+
+
+def test_what_was_given_after_an_expiry_told_later_is_no_case_when_it_was_taken_back() -> None:
+    hub = SiteHub()
+    hub.hear(
+        told("vend", 1, place=POCKET, at=START + timedelta(days=3), lot="L2", key="v"), reversal("v", at=START + timedelta(days=4)),
+        told("count", 3, place=OTHER_POCKET, lot="L2", expiry=day(2)),
+    )  # fmt: skip
+    assert hub.open_cases("unusable_given") == []
 
 
 def test_two_expiry_dates_of_one_lot_are_a_case_and_the_earlier_one_is_used() -> None:

@@ -192,6 +192,27 @@ def test_any_other_quantity_is_a_problem(folder, text):
     assert places(loaded) == [("products.csv", 2, "package_quantity")]
 
 
+HUGE = str(1 << 64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "row"),
+    [
+        ("products", "id,item,labeler,package_quantity", f"p1,i1,L,{HUGE}"),
+        ("products", "id,item,labeler,package_quantity,gtin,levels", f"p1,i1,L,1,00304094713021,10304094713028={HUGE}"),
+        ("products", "id,item,labeler,package_quantity,unit_cost", "p1,i1,L,1,1E-19"),
+        ("products", "id,item,labeler,package_quantity,unit_cost", f"p1,i1,L,1,{HUGE}"),
+        ("unit_factors", "item,unit,numerator", f"i1,box,{HUGE}"),
+        ("unit_factors", "item,unit,numerator,denominator", f"i1,box,1,{HUGE}"),
+        ("unit_factors", "item,unit,numerator,denominator,version", f"i1,box,1,1,{HUGE}"),
+    ],
+)
+def test_a_number_that_no_table_holds_is_a_problem(folder, kind, header, row):
+    """In force, it would stop every site that reads it, at every start."""
+    loaded = folder(items_csv=ITEMS, **{f"{kind}_csv": f"{header}\n{row}\n"})
+    assert places(loaded) == [(f"{kind}.csv", 2, header.rpartition(",")[2])]
+
+
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("TRUE", True), ("yes", True), ("0", False), ("False", False)])
 def test_spellings_of_true_and_false(folder, text, value):
     loaded = folder(items_csv=f"id,name,base_unit,formulary\ni1,I,vial,{text}\n")

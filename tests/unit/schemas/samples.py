@@ -19,7 +19,7 @@ ALPHABET = st.characters(codec="utf-8", exclude_categories=["C"])
 TEXT = st.text(ALPHABET, min_size=1, max_size=12)
 PATTERNED = (
     "main", "icu/cab1/d3/p07", "Ä b/2|x", "0123", "approve", "reject", "acknowledged", "shipped", "open", "closed",
-    "ZPM", "ZPM-6.1", "OMS^O05", "50304094713026",
+    "07:00", "ZPM", "ZPM-6.1", "OMS^O05", "50304094713026", "11-20",
 )  # fmt: skip
 """Texts from which those are taken that match a field's pattern."""
 _SCALARS: dict[Any, st.SearchStrategy] = {

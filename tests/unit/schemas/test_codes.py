@@ -112,3 +112,30 @@ def test_lots_compare_without_case_blanks_and_hyphens_but_with_leading_zeros():
 def test_normalising_a_lot_twice_changes_nothing(text):
     once = normalise_lot(text)
     assert normalise_lot(once) == once
+
+
+CUTS = st.sampled_from([(4, 4, 2), (5, 3, 2), (5, 4, 1)])
+
+
+@given(st.text("0123456789", min_size=10, max_size=10), CUTS, st.integers(0, 8))
+def test_an_ndc_goes_into_a_gtin_and_back_and_every_spelling_is_the_same_product(ten, cut, indicator):
+    """`domain` §3.9: indicator + 03 + ten digits + check digit; hyphens don't come back, for the GTIN does not hold them."""
+    hyphenated = "-".join((ten[: cut[0]], ten[cut[0] : cut[0] + cut[1]], ten[cut[0] + cut[1] :]))
+    assert ndc_ten_digits(hyphenated) == ten
+    gtin = gtin_of_ndc(ten, indicator)
+    assert normalise_gtin(gtin) == gtin
+    assert ndc_ten_of_gtin(gtin) == ten
+    ndc = parse_ndc(hyphenated)
+    assert ndc in ndc_readings(ten)
+    for spelling in (ndc.canonical, ndc.hyphenated, hyphenated):
+        assert parse_ndc(spelling) == ndc
+        assert lookup_key("ndc", spelling) == ("ndc", ndc.canonical)
+    if ndc.labeler.startswith("0"):
+        assert parse_ndc(ndc.canonical[1:]) == ndc, "eleven digits, 5-4-2"
+
+
+@given(st.text("0123456789", min_size=10, max_size=10))
+def test_the_three_readings_of_ten_digits_are_told_apart_only_by_hyphens(ten):
+    assert len({reading.canonical for reading in ndc_readings(ten)}) <= 3
+    with pytest.raises(CodeError, match="ambiguous"):
+        parse_ndc(ten)

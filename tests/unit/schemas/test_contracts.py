@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from schemas import cabinet, erp, events, raw, records, reference, scan
+from schemas import cabinet, erp, events, paper, preparation, raw, records, reference, scan
 from schemas.codec import Codec, encode
 from tests.unit.schemas.samples import sample_of
 
@@ -31,7 +31,7 @@ def validator_of(codec: Codec) -> Draft202012Validator:
 
 
 WRITTEN = codecs(events, records)
-ALL = codecs(cabinet, erp, events, raw, records, scan)
+ALL = codecs(cabinet, erp, events, paper, preparation, raw, records, scan)
 BY_NAME = {"argvalues": ALL, "ids": [codec.name for codec in ALL]}
 
 

@@ -75,6 +75,9 @@ def test_an_offset_other_than_utc_is_the_same_instant():
         (line(source=""), "source"),
         (line(received_at="yesterday"), "received_at"),
         (line(received_at="2026-05-31T12:00:00"), "no UTC offset"),
+        (line(received_at="0001-01-01T00:00:00+12:00"), "between 1970 and 2199"),
+        (line(received_at="9999-12-31T23:59:59-12:00"), "between 1970 and 2199"),
+        (b"[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_line_that_can_not_be_used_says_why(data, reason):

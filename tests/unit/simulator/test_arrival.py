@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -158,6 +158,8 @@ def test_every_source_that_can_speaks_last_six_hours_after_the_last_day(knobs) -
         ({"reorder_minutes": -1}, "reorder_minutes"),
         ({"outages": -1}, "outages"),
         ({"miscounts": 2}, "miscounts"),
+        ({"start": date(2100, 1, 1)}, "start is 2100-01-01, expected 1970-01-01 to 2099-12-31"),
+        ({"start": date(1969, 12, 31)}, "start"),
     ],
 )
 def test_a_knob_out_of_range_is_named(changes, named) -> None:

@@ -55,9 +55,9 @@ def test_the_hub_clock_stands_before_the_newest_event(written: Projection) -> No
 def test_tab_counts_follow_the_site(written: Projection) -> None:
     written.apply(network(Log()))
     tabs = reader(written).overview().tabs
-    assert tabs[""] == {"commands": 4, "cases": 1, "held": 2, "expiring": 3}
-    assert tabs["mercy"] == {"commands": 4, "cases": 1, "held": 0, "expiring": 3}
-    assert tabs["stluke"] == {"commands": 0, "cases": 0, "held": 2, "expiring": 0}
+    assert tabs[""] == {"commands": 4, "cases": 1, "held": 2, "expiring": 3, "recalls": 0}
+    assert tabs["mercy"] == {"commands": 4, "cases": 1, "held": 0, "expiring": 3, "recalls": 0}
+    assert tabs["stluke"] == {"commands": 0, "cases": 0, "held": 2, "expiring": 0, "recalls": 0}
 
 
 def test_the_attention_lists_are_bounded_and_count_what_they_leave_out(written: Projection) -> None:

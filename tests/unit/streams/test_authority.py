@@ -23,6 +23,12 @@ def test_only_the_feed_with_authority_decrements(kind: EventKind, feed: Feed, ho
     assert isinstance(at_place(told(kind, 1, feed=feed), place), Moves if feed is holder else Enriches)
 
 
+@pytest.mark.parametrize("holder", FEEDS)
+@pytest.mark.parametrize("kind", DECREMENTS)
+def test_paper_stands_in_for_the_feed_that_was_away(kind: EventKind, holder: Feed) -> None:
+    assert isinstance(at_place(told(kind, 1, feed=Feed.PAPER), location("here", authority=holder)), Moves)
+
+
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("kind", FACTS)
 def test_facts_of_the_place_itself_post_whoever_tells_them(kind: EventKind, feed: Feed) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
+
 from schemas.codec import encode
 from schemas.codes import Code
 from schemas.kinds import CommandKind, LocationKind
 from schemas.log import LogRecord
-from schemas.records import KPI
+from schemas.records import KPI, Case
 from schemas.reference import ApprovalRule, Role
 from streams.contract import fold
+from streams.site.tables import CASES_TABLE
 from streams.state import State
 from tests.support import world
 from tests.support.facts import START, answer, decision, minutes, reversal, told
@@ -167,3 +170,38 @@ def test_a_held_event_that_fails_does_not_take_the_reference_record_with_it() ->
     )
     hub.learn(world.item("other", codes=(Code(system="local", value="nope"),)))
     assert hub.on_hand(STORE, "other") >= 5
+
+
+CLOSERS = (
+    Role(person="pia", role="pharmacist"), Role(person="bea", role="buyer", sites=(world.SITE,)), Role(person="eve", role="engineer"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "schedule", "who"),
+    [
+        ("receipt_over", None, {"pia", "bea"}), ("receipt_over", 2, {"pia"}), ("handler_fault", None, {"pia", "eve"}),
+        ("negative_stock", None, {"pia"}), ("conflicting_duplicate", None, {"pia"}),
+    ],
+)  # fmt: skip
+def test_a_case_is_closed_by_a_pharmacist_or_by_who_works_such_cases(kind: str, schedule: int | None, who: set[str]) -> None:
+    """Design §4: an illegal request is refused with a reason. Of controlled substances a pharmacist decides alone."""
+    closed = set()
+    for person in ("pia", "bea", "eve", "nobody"):
+        case = Case(
+            case_id="c1", site=world.SITE, kind=kind, state="open", text="look", opened_at=START, updated_at=START,
+            item=None if kind == "handler_fault" else world.ITEM,
+        )  # fmt: skip
+        hub = SiteHub(world.item(schedule=schedule), *CLOSERS)
+        hub.state.table(CASES_TABLE).put((world.SITE, "c1"), case)
+        hub.say(decision("c1", "close", person))
+        closed |= {person} if hub.state.table(CASES_TABLE).get((world.SITE, "c1")).state == "closed" else set()
+    assert closed == who
+
+
+def test_where_the_hub_knows_no_role_anybody_closes_a_case() -> None:
+    hub = SiteHub()
+    hub.hear(told("vend", 1, place=POCKET, lot="L1"))
+    [case] = hub.open_cases("negative_stock")
+    hub.say(decision(case.case_id, "close", "anybody"))
+    assert hub.open_cases() == []

@@ -9,7 +9,7 @@ from streams.site.demand import ALPHA_INVERSE, IDLE_DAYS_MAX, advance, days_left
 from streams.site.tables import Demand
 from tests.support.facts import START, told
 from tests.support.hub import SiteHub
-from tests.support.world import POCKET
+from tests.support.world import POCKET, STORE
 
 
 def daily(*days: list[tuple[str, int]]) -> Decimal:
@@ -31,6 +31,16 @@ def test_a_return_is_not_consumed() -> None:
 
 def test_refills_and_counts_are_no_demand() -> None:
     assert daily([("vend", 8), ("refill", 100), ("count", 50)]) == Decimal("8.000")
+
+
+def test_domain_3_1_what_a_store_hands_on_is_its_consumption_and_what_comes_back_is_not() -> None:
+    """The cabinet is filled from the store: 30 a day go, 10 come back; the cabinet's own consumption is what is vended."""
+    hub = SiteHub()
+    for number in (0, 1):
+        at = START + timedelta(days=number)
+        hub.hear(told("refill", 30, place=POCKET, at=at, lot="L1"), told("unload", 10, place=POCKET, at=at, lot="L1"))
+    found = {one.location: one.daily_demand for one in hub.latest("stock.positions")}
+    assert found == {STORE: Decimal("20.000"), POCKET: Decimal(0)}
 
 
 def test_the_second_day_moves_the_level_by_an_eighth_of_the_difference() -> None:

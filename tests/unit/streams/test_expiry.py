@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from schemas.topics import ALERTS, BALANCES
 from streams.times import end_of_day_us, from_us, local_date, start_of_day_us, to_us
-from tests.support.facts import START, told
+from tests.support.facts import START, minutes, reversal, told
 from tests.support.hub import SiteHub
 from tests.support.world import POCKET, STORE, ZONE, ZONE_INFO, policy, site
 
@@ -141,3 +142,41 @@ def test_a_lot_that_is_used_up_is_not_spoken_of() -> None:
     hub.tick(local(2026, 6, 19))
     assert hub.all(ALERTS) == [] or {one.kind for one in hub.all(ALERTS)} == {"expiring"}
     assert "within 30 days" not in " ".join(one.text for one in hub.all(ALERTS))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_expiry_of_a_fact_that_was_taken_back_holds_whichever_came_first(order: tuple[int, ...]) -> None:
+    """The date was read off a box. That nobody put it there does not make the box younger (ADR 5)."""
+    stream = [
+        told("receive", 5, place=STORE, key="f", lot="L2", expiry=date(2026, 3, 1)), reversal("f", at=minutes(1)),
+        told("receive", 3, place=STORE, at=minutes(2), lot="L2"),
+    ]  # fmt: skip
+    hub = SiteHub()
+    hub.tick(START)
+    hub.hear(*[stream[number] for number in order])
+    assert (hub.on_hand(STORE), hub.usable(STORE)) == (3, 0)
+    assert [one.status for one in hub.latest(BALANCES)] == ["expired"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_expiry_in_an_older_version_holds_whichever_came_first(order: tuple[int, ...]) -> None:
+    versions = [
+        told("receive", 5, place=STORE, key="v1", replaces="v", version=1, lot="L2", expiry=date(2026, 3, 1)),
+        told("receive", 3, place=STORE, key="v2", replaces="v", version=2, lot="L2"),
+    ]
+    hub = SiteHub()
+    hub.tick(START)
+    hub.hear(*[versions[number] for number in order])
+    assert (hub.on_hand(STORE), hub.usable(STORE)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "why", [{"no_effect": "cancelled at the cabinet"}, {"location_codes": ("NOWHERE",)}, {"kind": "dispense", "place": POCKET}]
+)
+def test_what_would_not_have_posted_says_nothing_of_its_lot(why: dict[str, Any]) -> None:
+    """A fact without effect, at a place nobody knows, or of a feed without authority was never read: nor is it when taken back."""
+    fields = {"kind": "receive", "place": STORE, "key": "f", "lot": "L2", "expiry": date(2026, 3, 1), **why}
+    hub = SiteHub()
+    hub.tick(START)
+    hub.hear(reversal("f"), told(fields.pop("kind"), 5, **fields), told("receive", 3, place=STORE, lot="L2"))
+    assert hub.usable(STORE) == 3

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.raw import RawRef
 from schemas.topics import OUTCOMES, QUARANTINE
-from streams.site.identity import HORIZON_DAYS
+from streams.site.memory import HORIZON_DAYS
 from tests.support.facts import START, day, decision, minutes, told
 from tests.support.hub import SiteHub
 from tests.support.world import OTHER_POCKET, POCKET
@@ -153,3 +153,17 @@ def test_a_case_is_closed_by_a_person_and_an_unknown_target_is_told() -> None:
     assert hub.open_cases() == []
     assert hub.latest("cases")[0].closed_by == "ph-1"
     assert hub.outcomes()[-2:] == ["closed", "unknown_target"]
+
+
+def test_every_outcome_of_a_scan_says_which_scan_it_was() -> None:
+    """Posted, duplicate, conflicting, held, too old; the outcomes of other feeds say nothing."""
+    scan = told("receive", 2, place=POCKET, key="scan|s|1")
+    held = told("receive", 2, place="nowhere", key="scan|s|2")
+    old = told("receive", 2, place=POCKET, key="scan|s|3", received_at=START + timedelta(days=HORIZON_DAYS + 1))
+    hub = SiteHub()
+    hub.hear(scan, scan, replace(scan, quantity=Decimal(3)), held, old, FIRST)
+    told_of = [(one.code, one.event_key) for one in hub.all(OUTCOMES)]
+    assert told_of == [
+        ("posted", "scan|s|1"), ("duplicate", "scan|s|1"), ("conflicting_duplicate", "scan|s|1"),
+        ("unknown_location", "scan|s|2"), ("too_old", "scan|s|3"), ("posted", None),
+    ]  # fmt: skip

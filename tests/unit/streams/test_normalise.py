@@ -17,7 +17,7 @@ from schemas.mapping import Mapped, MappingContext, NoEffect, Refused
 from schemas.raw import RawMessage, RawRef, raw_headers
 from schemas.records import QUARANTINED
 from schemas.topics import HOLDS, OUTCOMES, QUARANTINE, RAW, SITE_LOG
-from streams.normalise.processor import NormaliseProcessor
+from streams.normalise.processor import KEPT_AGAIN_BYTES_MAX, NormaliseProcessor
 from tests.support.facts import START, answer, decision, minutes, told
 from tests.support.hub import Hub, SiteHub
 from tests.support.world import POCKET, SITE, item, site
@@ -27,7 +27,7 @@ PLAIN = "text/plain"
 
 
 def mapper(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequence[Mapped]:
-    """One item a line: `vend FACILITY PATIENT`, `order …`, `none`, `bad`, `decide SITE`, `answer SITE`, `absurd FACILITY`."""
+    """One item a line: `vend FACILITY PATIENT`, `order …`, `none`, `bad`, `scan FACILITY`, `unread`, `decide SITE`, `answer SITE`, `absurd FACILITY`."""
     items: list[Mapped] = []
     for index, line in enumerate(message.body.decode().splitlines()):
         word, *rest = line.split()
@@ -35,9 +35,11 @@ def mapper(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequenc
             case "vend" | "order" | "absurd":
                 found = context.site(tuple(rest[:1]), message.site)
                 patient = context.patient_hash(rest[1], "MRN") if len(rest) > 1 else None
-                event = told("order" if word == "order" else "vend", 1, place=POCKET, key=f"{ref.offset}|{index}", patient=patient)
+                event = told(
+                    "order" if word == "order" else "vend", 1, place=POCKET, key=f"{ref.offset}|{index}", patient=patient
+                )
                 event = replace(
-                    event, site=found.id if found else "", facility=rest[0], source=message.source,
+                    event, site=found.id if found else "", facility=next(iter(rest), None), source=message.source,
                     raw=replace(ref, index=index), event_key="" if word == "absurd" else event.event_key,
                 )  # fmt: skip
                 items.append(event)
@@ -47,6 +49,12 @@ def mapper(message: RawMessage, ref: RawRef, context: MappingContext) -> Sequenc
                 items.append(replace(answer("c-1", "shipped"), site=rest[0]))
             case "none":
                 items.append(NoEffect(code="no_movement", reason="nothing in it"))
+            case "scan":
+                found = context.site(tuple(rest[:1]), message.site)
+                event = told("receive", 1, place=POCKET, key="scan|s|1")
+                items.append(replace(event, site=found.id if found else "", facility=rest[0], raw=replace(ref, index=index)))
+            case "unread":
+                items.append(Refused(code="unreadable", reason="no barcode", event_key="scan|s|2"))
             case _:
                 items.append(Refused(code="unreadable", reason="this line is no item"))
     return items
@@ -118,6 +126,40 @@ def test_an_item_of_an_unknown_site_waits_and_is_placed_when_the_site_is_known()
     assert [end for end in hub.ends() if end[1] == "quarantined"] == [(1, "quarantined", "unreadable")]
 
 
+@pytest.mark.parametrize(
+    ("body", "named", "reason", "waits_for"),
+    [
+        ("vend ELSE", None, "no site is known for facility ELSE: load a site record that names it", "site ELSE"),
+        (
+            "vend",
+            "../",
+            "the feed's site '../' is not known: load a site record with this id, or give the feed a site",
+            "site ../",
+        ),
+        (
+            "vend ELSE",
+            "../",
+            "no site is known for facility ELSE, and the feed's site '../' is not known either: load",
+            "site ELSE",
+        ),
+        (
+            "vend",
+            None,
+            "the message names no facility and its feed has no default site: give the feed a site",
+            "site of the feed",
+        ),
+    ],
+)
+def test_the_reason_of_the_hold_tells_a_facility_from_a_feeds_site(
+    body: str, named: str | None, reason: str, waits_for: str
+) -> None:
+    hub = Inbox(site())
+    hub.receive(body, site=named)
+    (hold,) = hub.latest(HOLDS)
+    assert hold.reason.startswith(reason)
+    assert hold.waits_for == waits_for
+
+
 def test_an_item_that_moves_nothing_does_not_wait_for_its_site() -> None:
     hub = Inbox()
     hub.receive("order NOWHERE")
@@ -134,7 +176,12 @@ def test_a_decision_or_answer_of_an_unknown_site_is_refused_with_the_way_out(bod
 
 @pytest.mark.parametrize(
     ("body", "changes", "code"),
-    [("bad", {}, "unreadable"), ("", {}, "empty"), ("x", {"content_type": "image/png"}, "unknown_format"), ("absurd NGH", {}, "invalid_event")],
+    [
+        ("bad", {}, "unreadable"),
+        ("", {}, "empty"),
+        ("x", {"content_type": "image/png"}, "unknown_format"),
+        ("absurd NGH", {}, "invalid_event"),
+    ],
 )
 def test_what_is_refused_is_kept_whole_with_its_reason(body: str, changes: dict[str, Any], code: str) -> None:
     hub = Inbox(site())
@@ -143,6 +190,24 @@ def test_what_is_refused_is_kept_whole_with_its_reason(body: str, changes: dict[
     [kept] = [QUARANTINED.decode(one.value or b"") for one in hub.outputs if one.topic == QUARANTINE]
     assert kept.body_base64 == base64.b64encode(message.body).decode()
     assert (kept.content_type, kept.source, kept.code) == (message.content_type, "feed-1", code)
+
+
+def test_the_outcome_of_a_scan_says_which_scan_it_was() -> None:
+    """Also of one that is refused or waits for its site: the person who scanned asks by it. Of anything else it says nothing."""
+    hub = Inbox(site())
+    hub.receive("scan NOWHERE\nunread\nbad\nvend NOWHERE\nnone")
+    assert [one.event_key for one in hub.all(OUTCOMES)] == ["scan|s|1", "scan|s|2", None, None, None]
+
+
+@pytest.mark.parametrize(("padding", "bodies"), [(0, 3), (KEPT_AGAIN_BYTES_MAX, 1)])
+def test_a_large_message_is_kept_once_however_many_of_its_items_are_refused(padding: int, bodies: int) -> None:
+    """A report of thousands of rows by a profile that lacks a word would be kept thousands of times."""
+    inbox = Inbox(site())
+    message = inbox.receive("bad\nnone\nbad\nbad" + " " * padding)
+    kept = [QUARANTINED.decode(one.value) for one in inbox.outputs if one.topic == QUARANTINE and one.value is not None]
+    assert [one.raw.index for one in kept] == [0, 2, 3]
+    assert base64.b64decode(kept[0].body_base64) == message.body
+    assert sum(bool(one.body_base64) for one in kept) == bodies
 
 
 def test_a_patient_leaves_as_a_keyed_hash_and_the_identifier_never() -> None:

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Code
 from schemas.events import Proposal
 from schemas.kinds import CommandKind
 from schemas.records import COMMAND, POSITION
-from schemas.reference import ApprovalRule, Role
+from schemas.reference import ApprovalRule, Role, SiteItem
 from schemas.topics import COMMANDS, NETWORK_LOG, OUTCOMES, POSITIONS
+from streams.site import network_feed
+from streams.site.desk import Desk
 from tests.support.facts import START, answer, decision, minutes, told
 from tests.support.hub import SiteHub
 from tests.support.world import ITEM, POCKET, SITE, STORE, item, policy, purchase_policy
@@ -77,6 +80,15 @@ def test_a_rule_makes_commands_of_its_kinds_wait_for_its_role(rule: ApprovalRule
     command = only(restock(rule, item(**changes)))
     assert command.state == ("awaiting_approval" if waits else "issued")
     assert command.approval_role == (rule.role if waits else None)
+
+
+@pytest.mark.parametrize(
+    ("own", "items", "waits"), [(False, True, True), (True, False, False), (None, False, True), (None, True, False)]
+)
+def test_whether_an_item_is_on_the_formulary_is_the_sites_own_word_first(own: bool | None, items: bool, waits: bool) -> None:
+    rule = ApprovalRule(id="nf", role="pharmacist", kinds=(CommandKind.RESTOCK,), non_formulary=True)
+    command = only(restock(rule, item(formulary=items), SiteItem(site=SITE, item=ITEM, formulary=own)))
+    assert command.state == ("awaiting_approval" if waits else "issued")
 
 
 @pytest.mark.parametrize(
@@ -219,3 +231,53 @@ def test_changed_store_positions_go_to_the_network_with_the_next_tick() -> None:
     assert [(POSITION.decode(one.value or b"").usable, one.partition) for one in sent] == [(40, 0)]
     hub.tick(START + timedelta(hours=2))
     assert len([one for one in hub.outputs if one.topic == NETWORK_LOG and one.type == "Position"]) == 1
+
+
+def test_a_position_that_was_not_sent_before_a_restart_is_sent_after_it() -> None:
+    hub = purchase()
+    hub.restart()
+    assert [one.type for one in hub.tick(START + timedelta(hours=1)) if one.topic == NETWORK_LOG] == ["Position"]
+
+
+def test_a_position_whose_change_was_taken_back_is_not_sent() -> None:
+    hub = purchase()
+    hub.tick(START + timedelta(hours=1))
+    desk = Desk(hub.state)
+    desk.may_be_changed = {(SITE, STORE, ITEM)}
+    network_feed.send_changed(desk)
+    assert desk.out == []
+
+
+# ---- substitutes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "item_says", "shown"),
+    [
+        ((), ("ibu",), ["ibu"]),
+        (("para",), ("ibu",), ["para", "ibu"]),  # the site's own first
+        ((), (), []),
+    ],
+)
+def test_when_the_store_can_not_cover_a_need_usable_substitutes_are_shown_and_nothing_is_done_with_them(
+    own: tuple[str, ...], item_says: tuple[str, ...], shown: list[str]
+) -> None:
+    sound = SiteHub(policy(critical=4, source=STORE), *PEOPLE, item("ibu"), item("para"), item("none"),
+                    item(substitutes=(*item_says, "none") if item_says else ()), SiteItem(site=SITE, item=ITEM, substitutes=own))  # fmt: skip
+    sound.tick(START)
+    for number, name in enumerate(("ibu", "para")):
+        sound.tell(told("count", 7 + number, place=STORE, lot="X", codes=(Code(system="local", value=f"{name}-1"),)))
+    sound.tell(told("count", 3, place=POCKET, lot="L1"))
+    command = only(sound)
+    assert [(one["item"], one["usable"], one["location"]) for one in command.proof.get("substitutes", ())] == [
+        (name, {"ibu": 7, "para": 8}[name], STORE) for name in shown
+    ]
+
+
+def test_a_need_that_the_store_covers_shows_no_substitutes() -> None:
+    hub = SiteHub(policy(critical=4, source=STORE), *PEOPLE, item("ibu"), item(substitutes=("ibu",)))
+    hub.tick(START)
+    hub.tell(told("count", 7, place=STORE, lot="X", codes=(Code(system="local", value="ibu-1"),)))
+    hub.tell(told("count", 100, place=STORE, lot="L1"))
+    hub.tell(told("count", 3, place=POCKET, lot="L1"))
+    assert "substitutes" not in only(hub).proof

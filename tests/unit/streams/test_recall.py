@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from schemas.codes import Code
 from schemas.reference import RecallNotice
 from schemas.topics import ALERTS, BALANCES, CASES, COMMANDS
-from tests.support.facts import BY_ITEM, START, minutes, told
+from tests.support.facts import BY_ITEM, BY_PRODUCT, START, minutes, told
 from tests.support.hub import SiteHub
 from tests.support.world import POCKET, STORE, item, policy, product
+
+TEVA = Code(system="local", value="TEVA")
 
 
 def notice(**changes: Any) -> RecallNotice:
@@ -112,6 +115,44 @@ def test_a_lot_that_arrives_after_its_recall_is_not_usable() -> None:
     hub.learn(notice())
     hub.tell(told("receive", 10, place=STORE, at=minutes(5), lot="ab0123"))
     assert (hub.usable(STORE), hub.on_hand(STORE)) == (0, 10)
+
+
+def test_a_lot_that_is_first_heard_of_after_its_recall_is_said_as_one_that_lay_here_is() -> None:
+    hub = SiteHub()
+    hub.tick(START)
+    hub.learn(notice())
+    assert hub.open_cases() == []
+    for minute in (5, 6):
+        hub.tell(told("receive", 10, place=STORE, at=minutes(minute), lot="ab0123"))
+    assert [one.text for one in hub.all(ALERTS)] == ["lot ab0123 of amox is recalled (class II): glass"]
+    assert [one.kind for one in hub.open_cases()] == ["recall"]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1)])
+def test_a_lot_that_could_have_been_a_recalled_product_is_let_go_when_it_is_known_to_be_another(order: tuple[int, ...]) -> None:
+    """10 told by the item's code, 1 by the code of the product that was not recalled: all 11 are of that product."""
+    hub = SiteHub(product("amox-teva", ndc="0093-1234-01", gtin=None, codes=(TEVA,)))
+    hub.tick(START)
+    steps = [
+        lambda: hub.tell(told("receive", 10, place=STORE, lot="AB0123", codes=BY_ITEM)),
+        lambda: hub.learn(notice()),
+        lambda: hub.tell(told("receive", 1, place=STORE, at=minutes(1), lot="AB0123", codes=(TEVA,))),
+    ]
+    for number in order:
+        steps[number]()
+    hub.tick(minutes(60))
+    assert (hub.on_hand(STORE), hub.usable(STORE)) == (11, 11)
+    assert {one.status for one in hub.latest(BALANCES)} == {"available"}
+
+
+def test_a_lot_that_is_known_to_be_of_the_recalled_product_stays_blocked() -> None:
+    hub = SiteHub(product("amox-teva", ndc="0093-1234-01", gtin=None, codes=(TEVA,)))
+    hub.tick(START)
+    hub.tell(told("receive", 10, place=STORE, lot="AB0123", codes=BY_ITEM))
+    hub.learn(notice())
+    hub.tell(told("receive", 1, place=STORE, at=minutes(1), lot="AB0123", codes=BY_PRODUCT))
+    hub.tick(minutes(60))
+    assert hub.usable(STORE) == 0
 
 
 def test_a_lot_that_arrives_after_the_release_is_usable() -> None:

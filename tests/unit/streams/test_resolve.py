@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.codes import Code
 from schemas.events import ReferenceChange
 from schemas.kinds import ConsumptionRuleKind, Feed, LocationKind
 from schemas.reference import ConsumptionRule, UnitFactor
 from schemas.topics import HOLDS, OUTCOMES
+from streams.catalog import Catalog
+from streams.site.resolve import Missing, Resolved, base_units
 from tests.support.facts import BY_ITEM, START, minutes, reversal, told
 from tests.support.hub import SiteHub
 from tests.support.world import GTIN, ITEM, POCKET, SITE, STORE, WARD, item, location, product
@@ -214,7 +219,9 @@ def test_whole_containers_are_rounded_up(quantity: str, units: int) -> None:
 
 
 def test_the_places_rule_outranks_the_items_and_holds_below_the_place() -> None:
-    vial = item(base_unit="vial", strength_amount=Decimal(100), strength_unit="mcg", consumption_rule=ConsumptionRuleKind.SPLITTABLE)
+    vial = item(
+        base_unit="vial", strength_amount=Decimal(100), strength_unit="mcg", consumption_rule=ConsumptionRuleKind.SPLITTABLE
+    )
     rule = ConsumptionRule(site=SITE, location=WARD, item=ITEM, rule=ConsumptionRuleKind.WHOLE_CONTAINER)
     hub = SiteHub(vial, rule)
     hub.tell(told("administer", 50, place="W4", pocket="shelf", unit="mcg", lot="L1", quantity_is_dose=True))
@@ -222,7 +229,9 @@ def test_the_places_rule_outranks_the_items_and_holds_below_the_place() -> None:
 
 
 def test_a_fraction_that_waits_is_applied_when_the_rule_arrives() -> None:
-    vial = item(base_unit="vial", strength_amount=Decimal(100), strength_unit="mcg", consumption_rule=ConsumptionRuleKind.SPLITTABLE)
+    vial = item(
+        base_unit="vial", strength_amount=Decimal(100), strength_unit="mcg", consumption_rule=ConsumptionRuleKind.SPLITTABLE
+    )
     hub = SiteHub(vial)
     hub.tell(told("administer", 50, place=WARD, unit="mcg", lot="L1", quantity_is_dose=True))
     hub.learn(ConsumptionRule(site=SITE, location=WARD, item=ITEM, rule=ConsumptionRuleKind.WHOLE_CONTAINER))
@@ -248,7 +257,9 @@ def test_what_is_not_known_waits_and_is_never_taken_one_to_one(changes: dict[str
 
 def test_an_old_revision_of_a_record_changes_nothing() -> None:
     hub = SiteHub(UnitFactor(item=ITEM, unit="box", numerator=25))
-    hub.say(ReferenceChange(revision=1, kind="unit_factor", id=f"{ITEM}|box", record={"item": ITEM, "unit": "box", "numerator": 99}))
+    hub.say(
+        ReferenceChange(revision=1, kind="unit_factor", id=f"{ITEM}|box", record={"item": ITEM, "unit": "box", "numerator": 99})
+    )
     hub.tell(told("count", 1, place=POCKET, unit="box", lot="L1"))
     assert hub.on_hand(POCKET) == 25
 
@@ -258,3 +269,74 @@ def test_a_code_taken_from_an_item_names_nothing_any_more() -> None:
     hub.learn(item(codes=(code("local", "other"),)))
     hub.tell(told("count", 3, place=POCKET))
     assert hub.outcomes() == ["unknown_code"]
+
+
+# ---- exactness -------------------------------------------------------------------------------------------------------
+
+QUANTITIES = st.decimals(min_value=0, max_value=10_000, places=3)
+RULES = st.sampled_from(list(ConsumptionRuleKind))
+
+
+@given(QUANTITIES, st.integers(1, 1_000), st.integers(1, 1_000), RULES, st.booleans())
+def test_a_quantity_is_converted_exactly_or_waits_and_only_a_dose_uses_up_whole_containers(
+    quantity: Decimal, numerator: int, denominator: int, rule: ConsumptionRuleKind, is_dose: bool
+) -> None:
+    """Integers and fractions all the way: what is no whole number of base units is never rounded, but for the container of a dose."""
+    one = item(consumption_rule=rule)
+    hub = SiteHub(one, UnitFactor(item=ITEM, unit="strip", numerator=numerator, denominator=denominator))
+    event = told("administer", unit="strip", quantity=str(quantity), quantity_is_dose=is_dose)
+    found = base_units(Catalog(hub.state), event, Resolved(one, ""), POCKET)
+    exact = Fraction(quantity) * numerator / denominator
+    if exact.denominator == 1:
+        assert found == exact
+    elif is_dose and rule in (ConsumptionRuleKind.WHOLE_CONTAINER, ConsumptionRuleKind.PATIENT_SPECIFIC):
+        assert isinstance(found, int)
+        assert found - 1 < exact < found
+    else:
+        assert isinstance(found, Missing)
+        assert found.code == "fractional_quantity"
+
+
+@pytest.mark.parametrize(
+    ("base_unit", "strength", "rule", "dose", "unit", "used"),
+    [
+        ("vial", "100", ConsumptionRuleKind.WHOLE_CONTAINER, "50", "mcg", 1),  # 50 mcg from a vial of 100 mcg uses the vial
+        ("tablet", "250", ConsumptionRuleKind.SPLITTABLE, "500", "mg", 2),  # 500 mg of a tablet of 250 mg is 2
+        (
+            "tablet",
+            "250",
+            ConsumptionRuleKind.SPLITTABLE,
+            "125",
+            "mg",
+            "fractional_quantity",
+        ),  # half a tablet is a smaller base unit's
+        ("puff", "100", ConsumptionRuleKind.METERED, "2", "puff", 2),  # an inhaler is measured in puffs
+        ("unit", None, ConsumptionRuleKind.METERED, "14", "iu", 14),  # a pen in units
+        ("bag", "1000", ConsumptionRuleKind.PATIENT_SPECIFIC, "750", "mg", 1),  # what was made for one patient is used up
+    ],
+)
+def test_a_dose_uses_what_the_consumption_rule_says(
+    base_unit: str, strength: str | None, rule: ConsumptionRuleKind, dose: str, unit: str, used: int | str
+) -> None:
+    """design §3, resolve; issue: the item × location's consumption rule."""
+    amount = None if strength is None else Decimal(strength)
+    one = item(
+        base_unit=base_unit,
+        strength_amount=amount,
+        strength_unit=amount and (unit if unit in ("mg", "mcg") else "mcg"),
+        consumption_rule=rule,
+    )
+    event = told("administer", dose, unit=unit, quantity_is_dose=True)
+    found = base_units(Catalog(SiteHub(one).state), event, Resolved(one, ""), POCKET)
+    assert (found.code if isinstance(found, Missing) else found) == used
+
+
+def test_a_quantity_that_factors_make_absurd_waits_for_another_factor() -> None:
+    """10,000,000 boxes of 1,000: the unit or the factor is wrong, and no balance shows it as stock."""
+    hub = SiteHub(UnitFactor(item=ITEM, unit="box", numerator=1_000))
+    hub.tell(told("count", 10_000_000, place=POCKET, unit="box"))
+    [held] = hub.all(OUTCOMES)
+    assert (held.outcome, held.code) == ("held", "absurd_quantity")
+    assert "more than 1000000000 " in held.reason
+    hub.learn(UnitFactor(item=ITEM, unit="box", numerator=1, version=2))
+    assert hub.on_hand(POCKET) == 10_000_000

@@ -86,8 +86,21 @@ class TableMachine(RuleBasedStateMachine):
         assert keys == sorted(set(keys))
 
 
+class SmallCacheMachine(TableMachine):
+    """The same with a cache that begins a new generation at nearly every flush."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries_max, state_module.CACHE_ENTRIES_MAX = state_module.CACHE_ENTRIES_MAX, 2  # type: ignore[misc]  # given back
+
+    def teardown(self) -> None:
+        state_module.CACHE_ENTRIES_MAX = self.entries_max  # type: ignore[misc]
+
+
 TestTableMachine = TableMachine.TestCase
+TestSmallCacheMachine = SmallCacheMachine.TestCase
 TestTableMachine.settings = settings(max_examples=150, stateful_step_count=40, derandomize=True, deadline=None, database=None)
+TestSmallCacheMachine.settings = TestTableMachine.settings
 
 
 def fresh() -> tuple[State, MemoryBackend, Table[Any]]:
@@ -139,6 +152,34 @@ def test_the_cache_is_dropped_when_it_is_full_and_nothing_is_lost(monkeypatch: p
     backend.apply(state.changes())
     state.clean()
     assert [table.get((number,)) for number in range(50)] == list(range(50))
+
+
+def test_what_is_asked_for_stays_in_the_cache_and_what_is_not_goes_after_two_generations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value in the cache is found even where the store has lost it; one that went is read from the store."""
+    monkeypatch.setattr(state_module, "CACHE_ENTRIES_MAX", 2)
+    state, backend, table = fresh()
+    for generation in range(3):
+        for number in range(3):
+            table.put((f"{generation}", number), 1)
+        table.get(("0", 0))
+        backend.apply(state.changes())
+        state.clean()
+    backend.pairs.clear()
+    assert (table.get(("0", 0)), table.get(("0", 1)), table.get(("2", 1))) == (1, None, 1)
+
+
+def test_a_write_that_is_taken_back_never_brings_back_what_an_older_generation_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "CACHE_ENTRIES_MAX", 0)
+    state, backend, table = fresh()
+    for value in (1, 2):
+        state.begin_event()
+        table.put(("a",), value)
+        backend.apply(state.changes())
+        state.clean()
+    state.begin_event()
+    table.put(("a",), 3)
+    state.rollback_event()
+    assert table.get(("a",)) == 2
 
 
 def test_taking_back_restores_what_an_earlier_event_of_the_batch_wrote() -> None:

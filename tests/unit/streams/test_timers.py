@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
+import pytest
+
 from schemas.events import Watermark
+from schemas.keys import encode_key
 from streams.site.tables import SOURCES, TIMERS
 from streams.site.timers import TIMERS_PER_EVENT
+from streams.state import MemoryBackend
 from streams.times import to_us
 from tests.support.facts import START, day, minutes, told
 from tests.support.hub import SiteHub
@@ -45,6 +50,24 @@ def test_exactly_one_share_is_done_in_one_event() -> None:
     hub.tick(AFTER)
     assert hub.usable(STORE) == 0
     assert list(hub.state.table(TIMERS).scan(())) == []
+
+
+def test_what_is_due_is_looked_for_where_the_first_of_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store walks over everything that was deleted before its next row: from the beginning that is every timer that ever fired."""
+    hub = stocked(1)
+    [(due, *_)] = [key for key, _ in hub.state.table(TIMERS).scan(())]
+    hub.flush()
+    asked: list[bytes] = []
+    scan = MemoryBackend.scan
+
+    def noted(backend: MemoryBackend, start: bytes, end: bytes, **way: bool) -> Iterator[tuple[bytes, bytes]]:
+        if backend is hub.backends[TIMERS.name]:
+            asked.append(start)
+        return scan(backend, start, end, **way)
+
+    monkeypatch.setattr(MemoryBackend, "scan", noted)
+    hub.tick(AFTER)
+    assert asked == [encode_key((due,))]
 
 
 def test_an_older_tick_does_nothing() -> None:

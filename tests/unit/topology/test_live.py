@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -25,6 +26,9 @@ from topology.api import local_api
 from topology.embedded.engine import Engine
 from topology.live import LiveHub
 from topology.local import LocalHub
+from topology.master.desk import MasterDesk
+from topology.master.hubs import RunningMaster
+from topology.metrics import metrics_text
 from topology.reference_files import reference_changes
 
 WAIT_SECONDS = 5.0
@@ -184,7 +188,7 @@ def test_a_store_that_cannot_be_opened_for_a_while_is_tried_again_until_it_can(
 def ready(hub: LiveHub) -> tuple[int, dict[str, Any]]:
     """What the hub's health check answers."""
     app = FastAPI()
-    app.include_router(local_api(hub, "token"))
+    app.include_router(local_api(hub, "token", MasterDesk(RunningMaster(hub))))
 
     async def ask() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub") as client:
@@ -207,6 +211,32 @@ def test_the_health_check_says_that_the_hub_cannot_store_and_that_it_can_again(
     disk.full = False
     until(lambda: hub.failing is None)
     assert ready(hub)[0] == 200
+
+
+def test_the_health_check_says_that_the_reading_tables_fail_and_that_they_are_kept_again(
+    hub: LiveHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored is safe and nobody sees it: a hub that shows old stock is not ready."""
+    real, broken = live_module.project, [True]
+
+    def project(*arguments: Any) -> Any:
+        if broken[0]:
+            raise sqlite3.OperationalError("database is locked")
+        return real(*arguments)
+
+    monkeypatch.setattr(live_module, "project", project)
+    hub.submit(message(1)).result(WAIT_SECONDS)
+    until(lambda: hub.not_projecting)
+    status, health = ready(hub)
+    assert (status, health["ready"]) == (503, False)
+    assert health["failing"] == "the reading tables can't be kept up to date (OperationalError)"
+    hub.submit(message(2)).result(WAIT_SECONDS)
+    assert hub.failing is None, "it goes on storing"
+    assert b"wardstock_projecting 0.0" in metrics_text(hub)
+    broken[0] = False
+    until(lambda: hub.not_projecting is None)
+    assert ready(hub)[0] == 200
+    assert b"wardstock_projecting 1.0" in metrics_text(hub)
 
 
 def test_messages_that_wait_when_the_disk_fails_are_all_refused_none_is_left_hanging(

@@ -45,7 +45,7 @@ BY_LATE = (Code(system="local", value="LATE"),)
 KINDS = (
     *("vend",) * 3, "return", "waste", *("refill",) * 2, "load", "unload", *("count",) * 2, "expire", "dispense", "administer",
     *("receive",) * 2, "put_away", "pick", "discard", "reversal",
-    "adjust_in", "adjust_out",
+    "adjust_in", "adjust_out", "transfer_out", "return_supplier", "return_distributor",
 )  # fmt: skip
 LOTS = {"A1": day(0), "B2": day(1), "C3": None}
 
@@ -124,6 +124,8 @@ class Rough:
         to = pick.choice([None, POCKET, STORE, "LATEPLACE"]) if kind in ("put_away", "pick") else None
         place = pick.choice([POCKET, POCKET, OTHER_POCKET, STORE, WARD, "LATEPLACE"])
         more = self._details(step)
+        if kind == "transfer_out":  # to a site of another partition, which is not part of the history
+            more.update(partner="alder", shipment=pick.choice(["T1", "T2"]))
         return told(kind, pick.choice([0, 1, 1, 2, 5, 40]), place=place, at=at, key=key, to=to, received_at=max(at, self.now), **more)
 
     def _details(self, step: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 
@@ -231,6 +232,32 @@ def test_a_lot_number_of_two_products_belongs_to_neither_where_none_is_named() -
     assert story.products() == {("amox-hospira", "A"): 1, ("amox-teva", "A"): 1, ("", "A"): 1}
 
 
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_count_of_a_number_of_two_products_counts_both(order: tuple[int, ...]) -> None:
+    """5 and 3 came, 2 were taken, 7 are counted by the item's code: one is missing that nobody can tell the product of."""
+    stream = [
+        told("return", 5, place=POCKET, key="a", lot="A", codes=BY_PRODUCT), told("return", 3, place=POCKET, key="b", lot="A", codes=BY_TEVA),
+        told("vend", 2, place=POCKET, key="v", lot="A", codes=BY_ITEM, at=minutes(1)),
+        told("count", 7, place=POCKET, key="c", lot="A", codes=BY_ITEM, at=minutes(2)),
+    ]  # fmt: skip
+    story = Story(TEVA)
+    story.hear(*(stream[at] for at in order))
+    assert story.products() == {("amox-hospira", "A"): 5, ("amox-teva", "A"): 3, ("", "A"): -1}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_date_told_without_a_product_holds_for_every_product(order: tuple[int, ...]) -> None:
+    stream = [
+        told("return", 5, place=POCKET, key="a", lot="A", codes=BY_PRODUCT, expiry=day(3)),
+        told("return", 3, place=POCKET, key="b", lot="A", codes=BY_TEVA),
+        told("return", 1, place=POCKET, key="d", lot="A", codes=BY_ITEM, expiry=day(0)),
+    ]
+    story = Story(TEVA)
+    story.hear(*(stream[at] for at in order))
+    story.tick(MIDNIGHT)
+    assert (story.usable(), story.on_hand()) == (0, 9)
+
+
 def test_a_lot_expires_at_the_sites_midnight_and_the_earliest_stated_date_counts() -> None:
     story = Story()
     story.hear(told("return", 5, place=POCKET, lot="A", expiry=day(3)), told("return", 4, place=POCKET, lot="B"))
@@ -239,6 +266,21 @@ def test_a_lot_expires_at_the_sites_midnight_and_the_earliest_stated_date_counts
     assert story.usable() == 10
     story.tick(MIDNIGHT)
     assert (story.usable(), story.on_hand()) == (4, 10)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("by", ["reversal", "version"])
+def test_the_expiry_of_what_posts_nothing_holds_whichever_came_first(by: str, first: int) -> None:
+    """A fact that was taken back, or is an older version, still told the date on the box."""
+    old = told("return", 5, place=POCKET, key="v1", lot="A", expiry=day(0), **({} if by == "reversal" else {"replaces": "v", "version": 1}))
+    other = (
+        reversal("v1", at=minutes(1)) if by == "reversal"
+        else told("return", 1, place=POCKET, key="v2", lot="A", replaces="v", version=2)
+    )  # fmt: skip
+    story = Story()
+    story.hear(*([old, other] if first == 0 else [other, old]), told("return", 4, place=POCKET, lot="A", at=minutes(2)))
+    story.tick(MIDNIGHT)
+    assert (story.usable(), story.on_hand()) == (0, 4 if by == "reversal" else 5)
 
 
 # ---- recalls -------------------------------------------------------------------------------------------------------------
@@ -264,6 +306,18 @@ def test_a_recall_that_was_read_before_covers_a_lot_from_when_it_is_first_heard_
     story = Story(notice())
     story.hear(told("return", 8, place=POCKET, lot="A"), told("return", 2, place=POCKET, lot="B", at=minutes(1)))
     assert story.usable() == 2
+
+
+@pytest.mark.parametrize(("codes", "usable"), [(BY_TEVA, 11), (BY_PRODUCT, 0)])
+def test_a_recall_lets_go_of_a_lot_that_is_known_to_be_of_another_product(codes: tuple[Code, ...], usable: int) -> None:
+    story = Story(TEVA)
+    story.hear(told("return", 10, place=POCKET, lot="A", codes=BY_ITEM))
+    story.learn(notice())
+    story.tick(minutes(30))
+    assert story.usable() == 0
+    story.hear(told("return", 1, place=POCKET, lot="A", codes=codes, at=minutes(31)))
+    story.tick(minutes(60))
+    assert story.usable() == usable
 
 
 # ---- par levels ----------------------------------------------------------------------------------------------------------

@@ -54,6 +54,22 @@ def test_what_was_not_tampered_with_is_verified(logs: Logs) -> None:
     assert report.counts["in_flight"] == report.counts["moved_on"] == report.counts["set_aside"] == 0
 
 
+def test_a_lot_that_is_promised_twice(logs: Logs) -> None:
+    """An open restock is told to take more of a lot than lies there."""
+    found = [record for record in standing(logs, COMMANDS).values() if _takes(record)]
+    assert found
+    record = found[0]
+    command = msgspec.json.decode(record.value)
+    command["lots"][0]["quantity"] += 100_000
+    logs.replace(record, value=msgspec.json.encode(command))
+    assert only(verify(logs)).check == "allocation"
+
+
+def _takes(record: object) -> bool:
+    command = msgspec.json.decode(record.value)  # type: ignore[attr-defined]
+    return bool(command["kind"] == "restock" and command["state"] == "issued" and command["lots"])
+
+
 def test_a_balance_that_is_gone(logs: Logs) -> None:
     key, record = next(iter(standing(logs, BALANCES).items()))
     for one in [one for one in logs.all(BALANCES) if one.key == key]:

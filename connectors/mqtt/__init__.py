@@ -1,0 +1,1 @@
+"""Dispensing cabinets and other devices over MQTT: a subscriber that acknowledges only what is durable."""

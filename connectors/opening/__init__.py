@@ -1,0 +1,1 @@
+"""Opening counts: pockets as they were counted when a site begins."""

@@ -1,0 +1,1 @@
+"""What was written on paper in a downtime, as events."""

@@ -1,0 +1,1 @@
+"""Controlled substances as auditors and pharmacists read them: balances, evidence, inventories, forms, scores. Pure."""

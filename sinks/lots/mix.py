@@ -1,0 +1,153 @@
+"""The lots of one item at one site: what each place may hold, and what each removal may have taken. Pure.
+
+Each place is a chain of its own. What passes between places without a lot carries along what it may have been by all that is
+known of the place it left; that two such fills of a place may be of the same lot is not carried (Boyen and Koller, Tractable
+inference for complex stochastic processes, 1998). What is learnt at the place it came to does not flow back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sinks.lots.acts import Act, LotName, Story, What
+from sinks.lots.chain import Chain, Edge, Mix
+from sinks.lots.drawing import UNNAMED, Drawing, Lot, Number
+
+DrawingOf = Callable[[str], Drawing]
+"""The drawing rule of a place."""
+_PASSES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What may lie somewhere of one lot: at least `sure`, on average `expected`; `any_` is how likely any of it is there."""
+
+    lot: LotName
+    sure: int
+    expected: Number
+    any_: Number
+    quantities: Mapping[int, Number]
+
+
+class LotMix:
+    """What is known of the lots of one item at one site, from its story."""
+
+    def __init__(self, story: Story, drawing_of: DrawingOf, chain_of: Callable[[Drawing], Chain] = Chain) -> None:
+        """Reads the story, twice where stock passed between places without a lot."""
+        self.story = story
+        self._drawing_of = drawing_of
+        self._chain_of = chain_of
+        self._number = {name: number for number, name in enumerate(story.names)}
+        passed: dict[str, Mix] = {}
+        for _ in range(_PASSES):
+            self.chains: dict[str, Chain] = {}
+            self._left: dict[str, tuple[Chain, int]] = {}
+            for act in story.acts:
+                self._happen(act, passed)
+            passed = {act.key: self.smoothed(act.key) for act in story.acts if act.lot is None and act.source and act.target}
+            if not passed:
+                break
+
+    def _chain(self, place: str) -> Chain:
+        chain = self.chains.get(place)
+        if chain is None:
+            chain = self.chains[place] = self._chain_of(self._drawing_of(place))
+        return chain
+
+    def _happen(self, act: Act, passed: Mapping[str, Mix]) -> None:
+        chain = self._chain(act.source or act.target or "")
+        match act.what:
+            case What.EMPTIED:
+                chain.empty(act.key)
+            case What.COUNTED:
+                chain.count_all(act.key, act.quantity, act.at)
+            case What.COUNTED_REST:
+                chain.count_rest(act.key, act.listed, act.booked)
+            case What.COUNTED_LOT:
+                chain.count_lot(act.key, act.lot or UNNAMED, act.quantity)
+            case What.MOVED:
+                self._move(act, passed)
+
+    def _move(self, act: Act, passed: Mapping[str, Mix]) -> None:
+        one = self._drawing_of(act.source or act.target or "").one
+        labels = act.may_be or ((act.lot or UNNAMED, 1),)
+        whole = sum(weight for _, weight in labels)
+        moved: Mix = [(one * weight / whole, ((lot, act.quantity),)) for lot, weight in labels]
+        if act.source is not None:
+            chain = self._chain(act.source)
+            if act.lot is None:
+                moved = chain.leave(act.key, act.quantity, act.purpose, act.at, back=act.back)
+                moved = passed.get(act.key, moved)
+            else:
+                chain.leave_lot(act.key, act.lot, act.quantity, act.purpose, act.at, back=act.back)
+            self._left[act.key] = (chain, len(chain.steps) - 1)
+        if act.target is not None:
+            chain = self._chain(act.target)
+            if act.brings_back is not None:
+                chain.bring_back(act.key, act.brings_back, act.quantity, act.lot, last=act.last)
+            else:
+                chain.arrive(act.key, moved)
+
+    # ---- what is known -----------------------------------------------------------------------------------------------
+
+    def smoothed(self, key: str) -> Mix:
+        """What a removal may have taken, by all that is known of the place it took it from."""
+        chain, number = self._left[key]
+        return chain.smoothed(number)
+
+    def taken(self, key: str) -> dict[LotName, Number]:
+        """How likely a removal took at least one of each lot."""
+        found: dict[LotName, Number] = {}
+        for chance, lots in self.smoothed(key):
+            for lot, _ in lots:
+                name = self.story.names[lot]
+                found[name] = found.get(name, 0) + chance
+        return found
+
+    def any_taken(self, keys: Iterable[str], covered: Collection[LotName]) -> Number:
+        """How likely at least one of these removals took of a covered lot; those of one place are looked at together."""
+        lots = self._numbers(covered)
+        places: dict[int, tuple[Chain, list[int]]] = {}
+        for key in keys:
+            chain, number = self._left[key]
+            places.setdefault(id(chain), (chain, []))[1].append(number)
+        none: Number = 1
+        for chain, numbers in places.values():
+            none *= chain.none(sorted(numbers), lambda edge: any(lot in lots for lot, _ in edge[3]))
+        return 1 - none
+
+    def ever(self, place: str, covered: Collection[LotName]) -> Number:
+        """How likely a covered lot ever lay at a place."""
+        chain = self.chains.get(place)
+        if chain is None:
+            return 0
+        lots = self._numbers(covered)
+
+        def there(edge: Edge) -> bool:
+            return any(lot in lots for lot, _ in (*edge[1][0], *edge[3]))
+
+        return 1 - chain.none(range(len(chain.steps)), there)
+
+    def held(self, place: str) -> list[Held]:
+        """What a place may hold now, lot by lot."""
+        chain = self.chains.get(place)
+        amounts: dict[Lot, dict[int, Number]] = {}
+        for state, chance in (chain.now.items() if chain else ()):
+            for lot, quantity in state[0]:
+                one = amounts.setdefault(lot, {})
+                one[quantity] = one.get(quantity, 0) + chance
+        found = []
+        for lot, quantities in sorted(amounts.items()):
+            there = sum(quantities.values())
+            expected = sum(quantity * chance for quantity, chance in quantities.items())
+            sure = min(quantities) if len(quantities) and self._always(place, lot) else 0
+            found.append(Held(self.story.names[lot], sure, expected, there, quantities))
+        return found
+
+    def _always(self, place: str, lot: Lot) -> bool:
+        return all(any(one == lot for one, _ in state[0]) for state in self.chains[place].now)
+
+    def _numbers(self, covered: Collection[LotName]) -> frozenset[Lot]:
+        return frozenset(self._number[name] for name in covered if name in self._number)
