@@ -17,7 +17,10 @@ def derived_id(kind: str, *parts: object) -> str:
 
     Made by hand because it is made several times an event and `uuid.uuid5` costs more than twice as much.
     """
-    text = _SEPARATOR.join((kind, *["" if part is None else str(part) for part in parts]))
+    try:
+        text = _SEPARATOR.join((kind, *parts))  # type: ignore[arg-type]  # anything but text raises TypeError
+    except TypeError:
+        text = _SEPARATOR.join((kind, *["" if part is None else str(part) for part in parts]))
     digest = _NAMESPACE.copy()
     digest.update(text.encode("utf-8", "surrogatepass"))
     hexed = digest.hexdigest()

@@ -7,6 +7,7 @@ a type byte, the content, and for strings a terminator with the zero byte escape
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 Element = str | int
@@ -18,6 +19,7 @@ _INT_BIAS: Final = 1 << 63
 _INT_BYTES: Final = 8
 _PREFIX_STR: Final = b"\x02"
 _PREFIX_INT: Final = b"\x15"
+_THREE: Final = struct.Struct(">BQBQBQ").pack
 
 
 def encode_key(key: Key) -> bytes:
@@ -35,14 +37,24 @@ def encode_key(key: Key) -> bytes:
 
 def _encode_mixed(key: Key) -> bytes:
     """Encode element by element: integers, and strings that hold a zero byte."""
-    parts: list[bytes] = []
-    for element in key:
-        if isinstance(element, str):
-            raw = element.encode("utf-8", "surrogatepass")
-            parts.append(_PREFIX_STR + (raw.replace(b"\x00", b"\x00\xff") if "\x00" in element else raw) + b"\x00")
-        else:
-            parts.append(_PREFIX_INT + (element + _INT_BIAS).to_bytes(_INT_BYTES, "big"))
-    return b"".join(parts)
+    return b"".join([
+        (_PREFIX_STR + element.encode("utf-8", "surrogatepass") + b"\x00" if "\x00" not in element else _escaped(element))
+        if isinstance(element, str)
+        else _PREFIX_INT + (element + _INT_BIAS).to_bytes(_INT_BYTES, "big")
+        for element in key
+    ])  # fmt: skip
+
+
+def encode_integers(first: int, second: int, third: int) -> bytes:
+    """Encode a key of three integers, as `encode_key` does. Raises `OverflowError` for one that has more than 64 bits."""
+    try:
+        return _THREE(_INT, first + _INT_BIAS, _INT, second + _INT_BIAS, _INT, third + _INT_BIAS)
+    except struct.error as error:
+        raise OverflowError(str(error)) from error
+
+
+def _escaped(element: str) -> bytes:
+    return _PREFIX_STR + element.encode("utf-8", "surrogatepass").replace(b"\x00", b"\x00\xff") + b"\x00"
 
 
 def decode_key(data: bytes) -> Key:

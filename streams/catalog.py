@@ -76,17 +76,25 @@ class Catalog:
         self._facilities: Table[str] = state.table(FACILITIES)
         self._item_products: Table[tuple[str, ...]] = state.table(ITEM_PRODUCTS)
         self._governing: dict[tuple[str, str], Location | None] = {}
+        self._isolating: dict[tuple[str, str], bool] = {}
+        self.resolved_places: dict[tuple[str, tuple[str, ...], str | None], str] = {}
+        """By site, codes and pocket, as events state them."""
+        self._nearest: dict[tuple[str, str, str], Any] = {}
         self._watches: dict[tuple[str, str], FeedWatch | None] = {}
         self._located: dict[str, dict[str, Location]] = {}
         self._dispensing: dict[str, tuple[str, ...]] = {}
         self._has_links: bool | None = None
         self._live: dict[str, bool] = {}
         self._recalls: dict[str, dict[str, RecallNotice]] | None = None
+        self._rules: list[ApprovalRule] | None = None
 
     def _forget(self, kind: str) -> None:
         """Drop what was remembered of records of a kind between lookups."""
+        self._nearest.clear()
         if kind == "location":
             self._governing.clear()
+            self._isolating.clear()
+            self.resolved_places.clear()
             self._located.clear()
             self._dispensing.clear()
         elif kind == "feed_watch":
@@ -95,6 +103,8 @@ class Catalog:
             self._has_links = None
         elif kind == "recall":
             self._recalls = None
+        elif kind == "approval_rule":
+            self._rules = None
         elif kind == "go_live":
             self._live.clear()
 
@@ -174,7 +184,9 @@ class Catalog:
 
     def approval_rules(self) -> list[ApprovalRule]:
         """All approval rules, by id."""
-        return [rule for _, rule in self._tables["approval_rule"].scan(())]
+        if self._rules is None:
+            self._rules = [rule for _, rule in self._tables["approval_rule"].scan(())]
+        return self._rules
 
     def roles_of(self, person: str) -> list[Role]:
         """The roles a person holds."""
@@ -236,8 +248,14 @@ class Catalog:
 
     def is_quarantine(self, site: str, path: str) -> bool:
         """Whether a place is for what may not be used."""
-        governing = self.location(site, path)
-        return governing is not None and governing.kind is LocationKind.QUARANTINE
+        key = (site, path)
+        found = self._isolating.get(key)
+        if found is None:
+            governing = self.location(site, path)
+            if len(self._isolating) > GOVERNING_MAX:
+                self._isolating.clear()
+            found = self._isolating[key] = governing is not None and governing.kind is LocationKind.QUARANTINE
+        return found
 
     def is_transit(self, site: str, path: str) -> bool:
         """Whether what lies at a place is on its way: a place of this kind, or the ledger's own."""
@@ -251,6 +269,13 @@ class Catalog:
     def places(self, site: str, code: str) -> tuple[str, ...]:
         """The paths that a code names at a site: a registered path itself, or codes of locations. Several are ambiguous."""
         return self._places.get((site, code.strip().upper())) or ()
+
+    def resolved(self, site: str, codes: tuple[str, ...], pocket: str | None, path: str) -> str:
+        """Remember the path that codes and a pocket name, and return it."""
+        if len(self.resolved_places) > GOVERNING_MAX:
+            self.resolved_places.clear()
+        self.resolved_places[site, codes, pocket] = path
+        return path
 
     def locations(self, site: str) -> list[Location]:
         """The registered places of a site, by path."""
@@ -314,6 +339,16 @@ class Catalog:
     def held(self, kind: str, *key: str) -> Any:
         """The record of a kind under the parts of its id; None when there is none."""
         return self._tables[kind].get(key)
+
+    def nearest(self, kind: str, site: str, path: str) -> Any:
+        """The record of a kind at a place, else at the nearest place above it that has one; None when there is none."""
+        key = (kind, site, path)
+        if key not in self._nearest:
+            if len(self._nearest) > GOVERNING_MAX:
+                self._nearest.clear()
+            held = (self.held(kind, site, one) for one in ancestors(path))
+            self._nearest[key] = next((record for record in held if record is not None), None)
+        return self._nearest[key]
 
     def all_of(self, kind: str, *prefix: str) -> list[Any]:
         """The records of a kind whose ids begin with these parts, by id."""

@@ -17,7 +17,7 @@ import msgspec
 from schemas.codec import encode
 from schemas.events import ItemOutcome
 from schemas.ids import derived_id
-from schemas.keys import encode_key
+from schemas.keys import encode_integers, encode_key
 from schemas.kinds import Outcome
 from schemas.log import LogRecord, Output
 from schemas.raw import RawRef
@@ -158,4 +158,4 @@ def _event_fields(record: LogRecord) -> dict[str, Any]:
 
 def raw_key(raw: RawRef) -> bytes:
     """Topic key of everything that is said about one item of one raw message."""
-    return encode_key((raw.partition, raw.offset, raw.index))
+    return encode_integers(raw.partition, raw.offset, raw.index)

@@ -41,6 +41,9 @@ class TableSpec(msgspec.Struct, frozen=True):
 
     name: str
     type: Any
+    group: int = 0
+    """How many first elements of a key make a group that is scanned again and again, as the lots of a card: its keys are
+    remembered between scans. 0: none."""
 
 
 class StateUnreadableError(BaseException):
@@ -58,7 +61,8 @@ class Table(Generic[V]):
     """One table. Keys are tuples of strings and integers; `scan` follows their order."""
 
     __slots__ = (
-        "_backend", "_before", "_cache", "_decoder", "_dirty", "_dirty_keys", "_encoded", "_fresh", "_keys", "_undo", "name",
+        "_backend", "_before", "_cache", "_decoder", "_dirty", "_dirty_keys", "_emptied", "_encoded", "_fresh", "_group",
+        "_grouped", "_groups", "_keys", "_undo", "name",
     )  # fmt: skip
 
     def __init__(self, spec: TableSpec, backend: Backend, undo: list[tuple[Table[Any], Key, Any]]) -> None:
@@ -74,6 +78,10 @@ class Table(Generic[V]):
         self._dirty_keys: list[bytes] = []
         self._fresh: list[Key] = []  # not sorted in yet: most tables are never scanned within a batch
         self._undo = undo
+        self._group = spec.group
+        self._groups: dict[Key, list[Key]] = {}  # every key that may have a value, in order
+        self._grouped = 0
+        self._emptied: set[Key] = set()  # groups of which a key was deleted in this batch
 
     def get(self, key: Key) -> V | None:
         """The value of a key, or None."""
@@ -107,8 +115,13 @@ class Table(Generic[V]):
         else:
             self._undo.append((self, key, _MISSING))
             self._dirty[key] = self._encoded.pop(key, b"") or encode_key(key)
-            self._before.pop(key, None)
+            if self._before:
+                self._before.pop(key, None)
             self._fresh.append(key)
+            if self._groups:
+                self._join(key)
+        if value is None and self._groups:
+            self._emptied.add(key[: self._group])
         self._cache[key] = value
 
     def revert(self, key: Key, before: Any) -> None:  # any value or the sentinel
@@ -127,6 +140,11 @@ class Table(Generic[V]):
 
         Copy a scan (`list`) before writing to keys it may still give.
         """
+        if self._group and len(prefix) == self._group:
+            return self._scan_group(prefix, start, reverse=reverse)
+        return self._scan_range(prefix, start, reverse=reverse)
+
+    def _scan_range(self, prefix: Key, start: Key | None, *, reverse: bool) -> Iterator[tuple[Key, V]]:
         low = encode_key(prefix)
         high = prefix_end(low)
         if start is not None:
@@ -139,6 +157,38 @@ class Table(Generic[V]):
             yield from self._scanned(low, high, reverse=reverse)
         except Exception as error:
             raise StateUnreadableError(self.name) from error
+
+    def _scan_group(self, prefix: Key, start: Key | None, *, reverse: bool) -> Iterator[tuple[Key, V]]:
+        keys = self._groups.get(prefix)
+        if keys is None:
+            keys = self._load_group(prefix)
+        if start is not None:
+            at = bisect_left(keys, start)
+            keys = keys[:at] if reverse else keys[at:]
+        for key in keys[::-1] if reverse else keys[:]:
+            value = self.get(key)
+            if value is not None:
+                yield key, value
+
+    def _load_group(self, prefix: Key) -> list[Key]:
+        """Read a group for the first time. What was deleted in this batch is among its keys: the event may be taken back."""
+        found = dict(self._scan_range(prefix, None, reverse=False))
+        for key, value in found.items():
+            self._before.pop(key, None)
+            self._cache[key] = value
+        low = encode_key(prefix)
+        mine = self._dirty_keys[bisect_left(self._dirty_keys, low) : bisect_left(self._dirty_keys, prefix_end(low))]
+        keys = self._groups[prefix] = sorted({*found, *(self._keys[encoded] for encoded in mine)})
+        self._grouped += len(keys)
+        return keys
+
+    def _join(self, key: Key) -> None:
+        """A key is written for the first time in this batch: its group has it from now on."""
+        keys = self._groups.get(key[: self._group])
+        if keys is not None:
+            at = bisect_left(keys, key)
+            if at == len(keys) or keys[at] != key:
+                keys.insert(at, key)
 
     def _scanned(self, low: bytes, high: bytes, *, reverse: bool) -> Iterator[tuple[Key, V]]:
         mine = self._dirty_keys[bisect_left(self._dirty_keys, low) : bisect_left(self._dirty_keys, high)]
@@ -184,10 +234,13 @@ class Table(Generic[V]):
             insort(self._dirty_keys, encoded)
         self._fresh.clear()
 
-    def changes(self) -> Iterator[Change]:
+    def changes(self) -> list[Change]:
         """Buffered writes in key order."""
-        for key, _ in sorted(self._dirty.items(), key=itemgetter(1)):
-            yield self.change(key)
+        name, cache, encode = self.name, self._cache, _ENCODER.encode
+        return [
+            (name, encoded, None if (value := cache[key]) is None else encode(value))
+            for key, encoded in sorted(self._dirty.items(), key=itemgetter(1))
+        ]
 
     def change(self, key: Key) -> Change:
         """The buffered write of a key."""
@@ -198,6 +251,7 @@ class Table(Generic[V]):
         """Drop the buffered writes: the table is as it was committed."""
         self._cache.clear()
         self._before.clear()
+        self._groups.clear()
         self.clean()
 
     def clean(self) -> None:
@@ -207,6 +261,13 @@ class Table(Generic[V]):
         self._dirty_keys.clear()
         self._fresh.clear()
         self._encoded.clear()
+        for group in self._emptied:
+            self._groups.pop(group, None)
+        self._emptied.clear()
+        if self._grouped > CACHE_ENTRIES_MAX:
+            self._groups.clear()
+        if not self._groups:
+            self._grouped = 0
         if len(self._cache) > CACHE_ENTRIES_MAX:
             self._before = self._cache
             self._cache = {}

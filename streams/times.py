@@ -8,7 +8,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+_DAY_SECONDS: Final = 86_400
+_SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 3_600_000_000
 DAY_US: Final = 86_400_000_000
@@ -16,9 +17,11 @@ DAY_US: Final = 86_400_000_000
 
 def to_us(instant: datetime) -> int:
     """Microseconds since 1970-01-01T00:00Z of an aware instant."""
-    return (instant - _EPOCH) // _MICROSECOND
+    since = instant - _EPOCH
+    return (since.days * _DAY_SECONDS + since.seconds) * _SECOND_US + since.microseconds
 
 
+@lru_cache(maxsize=65_536)
 def from_us(us: int) -> datetime:
     """The UTC instant of microseconds since 1970-01-01T00:00Z."""
     return _EPOCH + timedelta(microseconds=us)

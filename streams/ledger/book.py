@@ -34,7 +34,7 @@ from streams.ledger.model import (
 from streams.state import State, Table, TableSpec
 
 CARDS: Final = TableSpec("cards", Card)
-LOTS: Final = TableSpec("lots", int)
+LOTS: Final = TableSpec("lots", int, group=3)
 HISTORY: Final = TableSpec("history", Entry)
 FACTS: Final = TableSpec("lot_facts", LotFacts)
 SUSPICIONS: Final = TableSpec("suspicions", tuple[Suspicion, ...])
@@ -122,11 +122,12 @@ class _FactsView(Mapping[LotId, LotFacts]):
 class Book:
     """The ledger tables of one state."""
 
-    __slots__ = ("_is_quarantine", "beyond", "cards", "facts", "history", "lifts", "lots", "moved", "suspicions")
+    __slots__ = ("_has_beyond", "_is_quarantine", "beyond", "cards", "facts", "history", "lifts", "lots", "moved", "suspicions")
 
     def __init__(self, state: State, is_quarantine: Callable[[str, str], bool] = lambda _site, _location: False) -> None:
         """Binds the ledger's tables. `is_quarantine` says whether a place of a site is for what may not be used."""
         self._is_quarantine = is_quarantine
+        self._has_beyond: bool | None = None  # not looked yet; once it is so it stays so
         self.cards: Table[Card] = state.table(CARDS)
         self.lots: Table[int] = state.table(LOTS)
         self.history: Table[Entry] = state.table(HISTORY)
@@ -167,14 +168,18 @@ class Book:
 
     def lot_facts(self, card: CardKey, lot: LotId) -> LotFacts:
         """What is known of a lot, wherever it lies; of the unknown lot, which recalls it may fall under at the card's place."""
-        facts = self._lot_facts(card, lot)
-        if self.beyond.get(_ANY) is None:
-            return facts
-        until = self._beyond(card[0], card[2], lot)
+        if lot.lot == UNKNOWN_LOT:
+            facts = self._unknown_facts(card)
+        else:
+            facts = self.facts.get((card[0], card[2], lot.product, lot.lot)) or NO_FACTS
+        if self._has_beyond is None:
+            self._has_beyond = self.beyond.get(_ANY) is not None
+        until = self._beyond(card[0], card[2], lot) if self._has_beyond else None
         return facts if until is None else limited(facts, until)
 
     def set_beyond(self, subject: tuple[str, str, str, str, str], until: int | None) -> None:
         """Set or end the beyond-use instant of a container, or of a lot that was made here."""
+        self._has_beyond = True
         self.beyond.put(_ANY, 1)
         if until is None:
             self.beyond.delete(subject)
@@ -189,14 +194,12 @@ class Book:
         found = [until for one in subjects if (until := self.beyond.get((site, item, *one))) is not None]
         return min(found, default=None)
 
-    def _lot_facts(self, card: CardKey, lot: LotId) -> LotFacts:
-        if lot.lot == UNKNOWN_LOT:
-            suspicions = self.suspicions.get(ALL)
-            if suspicions is None:
-                return NO_FACTS
-            blocks = suspected(suspicions, card[2], self.lifts.get(card) or ())
-            return LotFacts(blocks=blocks) if blocks else NO_FACTS
-        return self.facts.get((card[0], card[2], lot.product, lot.lot)) or NO_FACTS
+    def _unknown_facts(self, card: CardKey) -> LotFacts:
+        suspicions = self.suspicions.get(ALL)
+        if suspicions is None:
+            return NO_FACTS
+        blocks = suspected(suspicions, card[2], self.lifts.get(card) or ())
+        return LotFacts(blocks=blocks) if blocks else NO_FACTS
 
     def post(self, card: CardKey, order: OrderKey, entry: Entry, limits: Limits | None) -> Posted:
         """Write an entry at its place in the ledger."""

@@ -175,12 +175,12 @@ def usable_at(facts: LotFacts, us: int) -> bool:
     """Whether stock of the lot may be given to a patient at an instant: neither expired nor blocked."""
     if facts.expires is not None and facts.expires <= us:
         return False
-    return not is_blocked(facts, us)
+    return not facts.blocks or not is_blocked(facts, us)
 
 
 def is_blocked(facts: LotFacts, us: int) -> bool:
     """Whether any notice blocks the lot at an instant."""
-    return any(start <= us and (end is None or us < end) for start, end, _ in facts.blocks)
+    return bool(facts.blocks) and any(start <= us and (end is None or us < end) for start, end, _ in facts.blocks)
 
 
 def history_key(card: CardKey, order: OrderKey) -> Key:

@@ -91,7 +91,11 @@ def _turn(command: Command) -> tuple[int, str]:
 
 def allocated(desk: Desk, card: CardKey) -> int:
     """Base units at a card that are set aside for open commands."""
-    return sum(lot.quantity for command in commands_of(desk, card) for lot in command.lots)
+    named = desk.shelf.outgoing.get(card)
+    if not named:
+        return 0
+    commands = [desk.commands.get((card[0], one)) for one in named]
+    return sum(lot.quantity for command in commands if command is not None for lot in command.lots)
 
 
 def free(desk: Desk, card: CardKey) -> int:

@@ -22,13 +22,16 @@ def check(desk: Desk, event: StockEvent) -> None:
     device = event.location_codes[0] if event.location_codes else ""
     key = (event.site, event.source, device)
     ahead = event.occurred - event.received_at
-    case_id = derived_id("case", "clock_ahead", *key)
     if ahead > AHEAD_MAX:
         whose = f"{device} (feed {event.source})" if device else f"feed {event.source}"
         minutes = int(ahead.total_seconds() // 60)
         text = f"the clock of {whose} is ahead by {minutes} minutes or more: set it, and count again what it counted"
         desk.clocks_ahead.put(key, 1)
-        desk.case_open(case_id, event.site, "clock_ahead", text, reopen=True, event_id=event.event_id, raw=event.raw)
+        desk.case_open(_case_id(*key), event.site, "clock_ahead", text, reopen=True, event_id=event.event_id, raw=event.raw)
     elif desk.clocks_ahead.get(key) is not None:
         desk.clocks_ahead.delete(key)
-        desk.case_close(case_id, event.site, event.event_key)
+        desk.case_close(_case_id(*key), event.site, event.event_key)
+
+
+def _case_id(site: str, source: str, device: str) -> str:
+    return derived_id("case", "clock_ahead", site, source, device)

@@ -23,7 +23,7 @@ from schemas.reference import Item
 from schemas.units import canonical_unit
 from streams.site import controlled
 from streams.site.desk import Desk, no_exponent
-from streams.site.doses import matched
+from streams.site.doses import Amount, exact, matched
 from streams.site.resolve import Resolved, unit_factor
 from streams.site.tables import Dose, Timer
 from streams.times import MINUTE_US, to_us
@@ -44,7 +44,7 @@ def note(desk: Desk, event: StockEvent, resolved: Resolved, place: str, *, left:
         return
     who = event.patient or f"event|{event.event_key}"
     if event.kind in _REMOVES:
-        _put(desk, event, item, who, place, REMOVED, _dose(item, Fraction(left)))
+        _put(desk, event, item, who, place, REMOVED, _dose(item, exact(left)))
     if ended is not None:
         amount = _stated(desk, event, resolved)
         if amount is None:
@@ -58,7 +58,7 @@ def note(desk: Desk, event: StockEvent, resolved: Resolved, place: str, *, left:
         look(desk, event.site, item.id, who)
 
 
-def _put(desk: Desk, event: StockEvent, item: Item, who: str, place: str, what: str, amount: Fraction) -> None:
+def _put(desk: Desk, event: StockEvent, item: Item, who: str, place: str, what: str, amount: Amount) -> None:
     if not amount:
         return
     key = (event.site, item.id, who, to_us(event.occurred), event.device_sequence, event.event_key, what)
@@ -70,9 +70,9 @@ def _put(desk: Desk, event: StockEvent, item: Item, who: str, place: str, what: 
     desk.dosed.put((event.site, event.event_key), (item.id, who))
 
 
-def _dose(item: Item, base: Fraction) -> Fraction:
+def _dose(item: Item, base: Amount) -> Amount:
     """Base units as an amount of drug, where the strength is known."""
-    return base if item.strength_amount is None else base * Fraction(item.strength_amount)
+    return base if item.strength_amount is None else base * exact(item.strength_amount)
 
 
 def dose_unit(item: Item) -> str:
@@ -80,7 +80,7 @@ def dose_unit(item: Item) -> str:
     return item.base_unit if item.strength_amount is None or item.strength_unit is None else item.strength_unit
 
 
-def _stated(desk: Desk, event: StockEvent, resolved: Resolved) -> Fraction | None:
+def _stated(desk: Desk, event: StockEvent, resolved: Resolved) -> Amount | None:
     """The stated amount as a dose, exact; None when it does not convert."""
     if event.quantity is None or not event.unit:
         return None
@@ -131,8 +131,8 @@ def _say_gone(desk: Desk, site: str, event_key: str, item_id: str, who: str) -> 
         kind = "unaccounted_removal" if dose.what == REMOVED else "dose_without_removal"
         case_id = derived_id("case", kind, site, event_key)
         if item is not None and desk.cases.get((site, case_id)) is not None:
-            what = f"{_text(Fraction(dose.amount))} {dose_unit(item)} of {item.name} {dose.what} at {dose.location}"
-            facts = {"unit": dose_unit(item), dose.what: _text(Fraction(dose.amount)), "open": "0", "actor": dose.actor}
+            what = f"{_text(exact(dose.amount))} {dose_unit(item)} of {item.name} {dose.what} at {dose.location}"
+            facts = {"unit": dose_unit(item), dose.what: _text(exact(dose.amount)), "open": "0", "actor": dose.actor}
             text = f"{what} was taken back: confirm, and close the case"
             controlled.case(desk, site, case_id, kind, text, facts=facts)
             desk.doses.put(key, msgspec.structs.replace(dose, judged=""))
@@ -153,13 +153,14 @@ def look(desk: Desk, site: str, item_id: str, who: str) -> None:
     removals = [entry for entry in standing if entry[1].what == REMOVED]
     ends = [entry for entry in standing if entry[1].what != REMOVED]
     left = dict(zip((*_keys(removals), *_keys(ends)), chain(*matched(_amounts(removals), _amounts(ends), patience)), strict=True))
-    total, balanced, is_closed = Fraction(0), -1, True
+    total: Amount = 0
+    balanced, is_closed = -1, True
     for number, (key, dose) in enumerate(standing):
         at, amount = int(key[3]), left[key]
         is_due = at + patience <= desk.now_us
         if is_due:
             _judge(desk, item, key, dose, amount, ends)
-        total += Fraction(dose.amount) if dose.what == REMOVED else -Fraction(dose.amount)
+        total += exact(dose.amount) if dose.what == REMOVED else -exact(dose.amount)
         is_closed = is_closed and is_due and not amount
         following = int(standing[number + 1][0][3]) if number + 1 < len(standing) else None
         if is_closed and not total and at != following:
@@ -172,8 +173,8 @@ def _keys(entries: Sequence[Entry]) -> list[Key]:
     return [key for key, _ in entries]
 
 
-def _amounts(entries: Sequence[Entry]) -> list[tuple[int, Fraction]]:
-    return [(int(key[3]), Fraction(dose.amount)) for key, dose in entries]
+def _amounts(entries: Sequence[Entry]) -> list[tuple[int, Amount]]:
+    return [(int(key[3]), exact(dose.amount)) for key, dose in entries]
 
 
 def _stands(desk: Desk, site: str, key: Key, dose: Dose) -> bool:
@@ -186,7 +187,7 @@ def _stands(desk: Desk, site: str, key: Key, dose: Dose) -> bool:
     return version is None or (not version.deleted and version.key == event_key)
 
 
-def _judge(desk: Desk, item: Item, key: Key, dose: Dose, amount: Fraction, ends: Sequence[Entry]) -> None:
+def _judge(desk: Desk, item: Item, key: Key, dose: Dose, amount: Amount, ends: Sequence[Entry]) -> None:
     """Open the case of what is open, or write into it what has changed."""
     site, event_key = str(key[0]), str(key[5])
     is_removal = dose.what == REMOVED
@@ -201,10 +202,10 @@ def _judge(desk: Desk, item: Item, key: Key, dose: Dose, amount: Fraction, ends:
     if not amount and desk.cases.get((site, case_id)) is None:
         return
     unit = dose_unit(item)
-    found = dict.fromkeys(_ENDS.values(), Fraction(0))
+    found: dict[str, Amount] = dict.fromkeys(_ENDS.values(), 0)
     for _, end in ends:
-        found[end.what] += Fraction(end.amount)
-    facts = {"unit": unit, dose.what: _text(Fraction(dose.amount)), "open": _text(amount), "actor": dose.actor}
+        found[end.what] += exact(end.amount)
+    facts = {"unit": unit, dose.what: _text(exact(dose.amount)), "open": _text(amount), "actor": dose.actor}
     facts |= {f"patient_{what}": _text(total) for what, total in found.items()}
     text = _removal_text(item, dose, amount) if is_removal else _dose_text(item, dose, amount)
     controlled.case(
@@ -212,22 +213,22 @@ def _judge(desk: Desk, item: Item, key: Key, dose: Dose, amount: Fraction, ends:
     )
 
 
-def _removal_text(item: Item, dose: Dose, amount: Fraction) -> str:
+def _removal_text(item: Item, dose: Dose, amount: Amount) -> str:
     unit, by = dose_unit(item), f" by {dose.actor}" if dose.actor else ""
-    what = f"{_text(Fraction(dose.amount))} {unit} of {item.name} (schedule {item.schedule}) removed at {dose.location}{by}"
+    what = f"{_text(exact(dose.amount))} {unit} of {item.name} (schedule {item.schedule}) removed at {dose.location}{by}"
     if not amount:
         return f"{what} are accounted for now, later than they should be: confirm, and close the case"
     return f"of {what}, {_text(amount)} {unit} are not accounted for: document them as given, returned or wasted (witnessed)"
 
 
-def _dose_text(item: Item, dose: Dose, amount: Fraction) -> str:
+def _dose_text(item: Item, dose: Dose, amount: Amount) -> str:
     unit, by = dose_unit(item), f" by {dose.actor}" if dose.actor else ""
-    what = f"{_text(Fraction(dose.amount))} {unit} of {item.name} (schedule {item.schedule}) {dose.what}{by}"
+    what = f"{_text(exact(dose.amount))} {unit} of {item.name} (schedule {item.schedule}) {dose.what}{by}"
     if not amount:
         return f"{what}: a removal for it is known now, later than it should be: confirm, and close the case"
     return f"of {what}, {_text(amount)} {unit} were never removed for this patient, as far as the hub knows: ask whence"
 
 
-def _text(amount: Fraction) -> str:
+def _text(amount: Amount) -> str:
     """An amount as people write it; three decimals where it has no end."""
     return no_exponent((Decimal(amount.numerator) / Decimal(amount.denominator)).quantize(_SHOWN))

@@ -7,6 +7,7 @@ Decision support: it informs positions and proofs and triggers nothing.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from schemas.kinds import EventKind
@@ -54,9 +55,15 @@ def advance(held: Demand, day: int) -> Demand:
 def daily(desk: Desk, card: CardKey) -> Decimal:
     """Forecast base units a day, to three places."""
     held = desk.demand.get(card)
-    return Decimal(held.level if held else 0).scaleb(-3)
+    return _in_units(held.level if held else 0)
 
 
+@lru_cache(maxsize=65_536)
+def _in_units(level: int) -> Decimal:
+    return Decimal(level).scaleb(-3)
+
+
+@lru_cache(maxsize=65_536)
 def days_left(usable: int, daily_demand: Decimal) -> Decimal | None:
     """Days until usable stock is used up at the forecast rate, to one place; None without demand."""
     if daily_demand <= 0:

@@ -116,6 +116,8 @@ class Desk:
         """What holds for the event at hand."""
         self.prepared = Prepared(state)
         self.out: list[Output] = []
+        self.planned: set[CardKey] = set()
+        """Stores whose open commands were given their lots since all that the event moved was posted."""
         self.partition = 0
         self.items = 1
         self.was: Outcome | None = None
@@ -123,6 +125,9 @@ class Desk:
         self.since_us: int | None = None
         self.now_us = 0
         self.at: datetime = from_us(0)
+        self.due_us: int | None = None
+        """When the first timer is due, at the earliest."""
+        self.tick()
 
     def begin(self, partition: int, headers: dict[str, str]) -> None:
         """Begin an event: empty outputs, the time of the highest tick seen, what its message declared."""
@@ -133,14 +138,12 @@ class Desk:
         self.items = int(headers.get("items", "1"))
         self.was = Outcome(headers["was"]) if "was" in headers else None
         self.source = headers.get("source", "")
-        self.tick()
 
     def tick(self) -> None:
-        """Take over the time of the highest tick seen."""
-        now = self.clock.get(NOW) or 0
-        if now != self.now_us:
-            self.now_us = now
-            self.at = from_us(now)
+        """Take over the time of the highest tick seen, and when the first timer is due, as the state has them."""
+        self.now_us = self.clock.get(NOW) or 0
+        self.at = from_us(self.now_us)
+        self.due_us = self.clock.get(TIMER_PENDING)
 
     def emit(self, topic: str, key: bytes, value: bytes | None, type_: str, subject: str = "") -> None:
         """Write a record to the partition the event came from."""
@@ -161,14 +164,22 @@ class Desk:
         del self.out[point[1] :]
         self.book.moved = point[2]
         self.prepared.begin(*point[3])
+        self.tick()
 
     # ---- time --------------------------------------------------------------------------------------------------
 
     def schedule(self, due_us: int, timer: Timer) -> None:
         """Make something due at an instant. The same timer at the same instant is one timer."""
         self.timers.put((due_us, timer.kind, *timer.subject), timer)
-        due = self.clock.get(TIMER_PENDING)
-        if due is None or due_us < due:
+        if self.due_us is None or due_us < self.due_us:
+            self.first_due(due_us)
+
+    def first_due(self, due_us: int | None) -> None:
+        """Note when the first timer is due; None when there is none."""
+        self.due_us = due_us
+        if due_us is None:
+            self.clock.delete(TIMER_PENDING)
+        else:
             self.clock.put(TIMER_PENDING, due_us)
 
     # ---- what people see ---------------------------------------------------------------------------------------

@@ -104,7 +104,8 @@ def _enter(desk: Desk, work: Work, made: Plan, order: OrderKey) -> tuple[tuple[S
     for number, posting in enumerate(postings):
         card: CardKey = (event.site, posting.location, work.item.id)
         place: OrderKey = (*order[:4], order[4] + number)
-        partial = any(later.location == posting.location for later in postings[number + 1 :])
+        later = postings[number + 1 :]
+        partial = bool(later) and any(one.location == posting.location for one in later)
         write(desk, work, card, place, posting, partial=partial)
         entries.append(SeenEntry(posting.location, work.item.id, place))
         touched.append(card)
@@ -229,9 +230,9 @@ def movement(
     unit_cost: Decimal | None = None,
 ) -> None:
     """Publish one ledger entry and add it to the outside accounts' totals."""
-    facts = desk.book.facts_of((site, "", item.id), lot)
+    facts = desk.book.lot_facts((site, "", item.id), lot)
     record = Movement(
-        movement_id=derived_id("movement", event_id, number, corrects, cause), site=site, event_id=event_id, kind=kind,
+        movement_id=derived_id("movement", event_id, str(number), corrects or "", cause), site=site, event_id=event_id, kind=kind,
         item=item.id, product=lot.product, lot=facts.lot_text or lot.lot, quantity=quantity, unit=item.base_unit,
         from_account=source, to_account=target, occurred=from_us(occurred_us), cause=cause,
         expiry=None if facts.expiry is None else iso_date(facts.expiry), container=lot.container or None, corrects=corrects,

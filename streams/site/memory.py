@@ -10,6 +10,7 @@ Never forgotten are keys of packages with a serial number, which is unique for e
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -24,6 +25,7 @@ from streams.site.tables import Memory, Seen
 from streams.times import DAY_US, to_us
 
 HORIZON_DAYS: Final = 400
+_HORIZON: Final = timedelta(days=HORIZON_DAYS)
 CONTROLLED_HORIZON_DAYS: Final = 3 * 365
 FORGETS_EVERY_DAYS: Final = 30
 """How often keys are looked through: those that could have gone that much earlier go then."""
@@ -38,11 +40,14 @@ def too_old(desk: Desk, event: StockEvent, known: Seen | None) -> str | None:
     """Why a fact is too old to be told from a duplicate; None when it is not."""
     if event.kind not in STOCK_KINDS:
         return None
+    row = desk.memory.get(_ROW) if known is None else None
+    is_young = event.received_at - event.occurred < _HORIZON
+    if is_young and (row is None or not row.forgotten_us):
+        return None
     occurred = to_us(event.occurred)
     age = to_us(event.received_at) - occurred
-    row = desk.memory.get(_ROW) if known is None else None
     forgotten = row.forgotten_us - occurred if row is not None and row.forgotten_us else -1
-    if max(age, forgotten) < HORIZON_DAYS * DAY_US:
+    if is_young and forgotten < HORIZON_DAYS * DAY_US:
         return None
     days = _horizon_days(desk, event, occurred)
     if age > days * DAY_US:

@@ -31,12 +31,8 @@ ROLLED_BACK: Final = "withdrawn: the site went back to its other system; stop wh
 _URGENCY_RANK: Final = {Urgency.ROUTINE: 0, Urgency.CRITICAL: 1, Urgency.STOCK_OUT: 2}
 
 
-def supply_due(desk: Desk, card: CardKey) -> int:
-    """Base units that an ERP has confirmed for the card's open command."""
-    need = desk.needs.get(card)
-    if need is None:
-        return 0
-    command = desk.commands.get((card[0], need.command_id))
+def supply_due(command: Command | None) -> int:
+    """Base units that an ERP has confirmed for a card's open command."""
     if command is None or command.state is not CommandState.ACKNOWLEDGED:
         return 0
     return int(command.proof.get("confirmed", 0))
@@ -139,11 +135,13 @@ def reallocate(desk: Desk, touched: Collection[CardKey]) -> None:
         if command is not None and allocation.lacks_other(desk, command):
             sources[allocation.source_of(command)] = None
     for card in sources:
-        _reallocate(desk, card)
+        if card not in desk.planned:
+            _reallocate(desk, card)
 
 
 def _reallocate(desk: Desk, card: CardKey, *, changed: bool = False) -> None:
     """Bring the lots of a store's open commands up to what stands now, and publish where the store stands if that changed."""
+    desk.planned.add(card)
     for command_id, mine in allocation.plan(desk, card).items():
         command = desk.commands.get((card[0], command_id))
         if command is not None and allocation.differs(command, mine):
@@ -383,7 +381,7 @@ def publish_position(desk: Desk, card: CardKey, policy: ParPolicy | None, standi
     free = max(0, max(standing.usable, 0) - held_back)
     record = Position(
         site=site, location=location, item=item_id, on_hand=standing.on_hand, usable=free, allocated=held_back,
-        due=supply_due(desk, card), unit=item.base_unit,
+        due=supply_due(command), unit=item.base_unit,
         as_of=from_us(max(desk.now_us, standing.last[0] if standing.last else 0)),
         minimum=policy.minimum if policy else None, par=policy.par if policy else None,
         critical=policy.critical if policy else None, open_command=need.command_id if need else None,

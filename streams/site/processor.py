@@ -113,7 +113,7 @@ class SiteProcessor:
 
     def _stock_event(self, desk: Desk, event: StockEvent) -> None:
         desk.count(event.site, "items")
-        silence.heard(desk, event.site, event.source, to_us(event.received_at))
+        silence.heard(desk, event.site, event.source, event.received_at)
         if event.test:
             # Test traffic claims no business key: the real fact may come later under the same one.
             self._apply(desk, event, was=desk.was)
@@ -294,10 +294,11 @@ class SiteProcessor:
         clocks.check(desk, event)
         if event.override:
             overrides.note(desk, event, work.item, place)
-        demand.note(desk, (event.site, place, work.item.id), event.kind, work.quantity, to_us(event.occurred))
+        at = to_us(event.occurred)
+        demand.note(desk, (event.site, place, work.item.id), event.kind, work.quantity, at)
         if event.kind in _SOURCED and work.other is not None:  # for a store, what it hands on is its consumption
             handed = EventKind.RETURN if event.kind is EventKind.UNLOAD else EventKind.PICK
-            demand.note(desk, (event.site, work.other, work.item.id), handed, work.quantity, to_us(event.occurred))
+            demand.note(desk, (event.site, work.other, work.item.id), handed, work.quantity, at)
         desk.count(event.site, "posted")
         text = f"{event.kind} of {work.quantity} {work.item.base_unit} at {place}"
         return touched, ": ".join([text, *filter(None, (unfit, suspect))])
@@ -350,6 +351,7 @@ class SiteProcessor:
         touched.extend(preparation.settle(desk))
         touched.extend(timers.run(desk))
         cards = dict.fromkeys(touched)
+        desk.planned.clear()
         for card in cards:
             par.evaluate(desk, card)
         orders.reallocate(desk, cards)
@@ -374,7 +376,7 @@ class SiteProcessor:
         at = to_us(mark.complete_to)
         if held is None or at > held.complete_to_us:
             desk.sources.put((mark.site, mark.source), SourceState(at))
-        silence.heard(desk, mark.site, mark.source, at)
+        silence.heard(desk, mark.site, mark.source, mark.complete_to)
 
     def _reference(self, desk: Desk, change: ReferenceChange) -> None:
         before = desk.catalog.record(change) if change.kind in REFERENCE_KINDS else None
@@ -436,7 +438,7 @@ class SiteProcessor:
 
     def _notice(self, desk: Desk, notice: Notice) -> None:
         desk.count(notice.site, "items")
-        silence.heard(desk, notice.site, notice.source, to_us(notice.received_at))
+        silence.heard(desk, notice.site, notice.source, notice.received_at)
         for held in containers.known_by_now(desk, notice.site) if notices.take(desk, notice) else ():
             self._release(desk, held)
         self._settle(desk, [])

@@ -49,20 +49,26 @@ def resolve_item(catalog: Catalog, event: StockEvent) -> Resolved | Missing:
             products = candidates.setdefault(named_item, set())
             if product:
                 products.add(product)
+    if len(candidates) == 1:
+        item_id, products = next(iter(candidates.items()))
+        item = catalog.item(item_id)
+        if item is not None:
+            return Resolved(item, products.pop() if len(products) == 1 else "")
+    return _unresolved(event, sorted(candidates))
+
+
+def _unresolved(event: StockEvent, candidates: Sequence[str]) -> Missing:
+    """Why the codes of an event name no item."""
     named = ", ".join(f"{code.system} {code.value}" for code in event.codes) or "no code at all"
     waits = tuple(("code", *lookup_key(code.system, code.value)) for code in event.codes) or (("code", "", ""),)
     if not candidates:
         reason = f"no item is known by {named}: add the code to an item or product of the item master"
         return Missing("unknown_code", reason, waits)
     if len(candidates) > 1:
-        reason = f"{named} point to different items ({', '.join(sorted(candidates))}): correct the item master"
+        reason = f"{named} point to different items ({', '.join(candidates)}): correct the item master"
         return Missing("ambiguous_code", reason, waits)
-    item_id, products = next(iter(candidates.items()))
-    item = catalog.item(item_id)
-    if item is None:
-        reason = f"{named} names item {item_id}, which is not in the item master"
-        return Missing("unknown_item", reason, (("item", item_id, ""), *waits))
-    return Resolved(item, products.pop() if len(products) == 1 else "")
+    reason = f"{named} names item {candidates[0]}, which is not in the item master"
+    return Missing("unknown_item", reason, (("item", candidates[0], ""), *waits))
 
 
 def resolve_place(catalog: Catalog, event: StockEvent, codes: tuple[str, ...], pocket: str | None) -> str | Missing:
@@ -70,16 +76,19 @@ def resolve_place(catalog: Catalog, event: StockEvent, codes: tuple[str, ...], p
 
     A dispense that names no place left the site's one dispensing store.
     """
+    known = catalog.resolved_places.get((event.site, codes, pocket))
+    if known is not None:
+        return known
     for code in codes:
         paths = catalog.places(event.site, code)
         if len(paths) > 1:
             reason = f"the place {code} names {' and '.join(paths)} at site {event.site}: give each its own code"
             return Missing("ambiguous_location", reason, (("place", event.site, code.strip().upper()),))
         if paths:
-            return f"{paths[0]}/{pocket.strip('/')}" if pocket else paths[0]
+            return catalog.resolved(event.site, codes, pocket, f"{paths[0]}/{pocket.strip('/')}" if pocket else paths[0])
         governed = catalog.location(event.site, code) if "/" in code else None
         if governed is not None and not pocket:
-            return code
+            return catalog.resolved(event.site, codes, pocket, code)
     if not codes and event.feed is Feed.DISPENSE:
         stores = catalog.dispensing_stores(event.site)
         if len(stores) == 1:

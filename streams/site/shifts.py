@@ -18,7 +18,6 @@ from schemas.events import StockEvent
 from schemas.ids import derived_id
 from schemas.kinds import EventKind
 from schemas.reference import Item
-from streams.catalog import ancestors
 from streams.ledger.model import CardKey, Entry, EntryKind, LotId, OrderKey
 from streams.site import controlled
 from streams.site.desk import Desk
@@ -138,11 +137,8 @@ def _ends(desk: Desk, rule: ShiftCount, start_us: int) -> Iterator[int]:
 
 def _rule_of(desk: Desk, site: str, location: str) -> ShiftCount | None:
     """The rule of the nearest place at or above one that has any."""
-    for path in ancestors(location):
-        rule: ShiftCount | None = desk.catalog.held("shift_count", site, path)
-        if rule is not None:
-            return rule
-    return None
+    rule: ShiftCount | None = desk.catalog.nearest("shift_count", site, location)
+    return rule
 
 
 def _next_count(desk: Desk, card: CardKey, us: int) -> int:

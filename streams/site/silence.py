@@ -7,24 +7,25 @@ it speaks again.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from schemas.ids import derived_id
 from schemas.reference import FeedWatch
 from streams.site.desk import Desk
 from streams.site.tables import FeedState, Timer
-from streams.times import MINUTE_US, from_us
+from streams.times import MINUTE_US, from_us, to_us
 
 CASE_KIND: Final = "feed_silent"
 _RESOLUTION_US: Final = MINUTE_US
 """A feed that speaks often is noted once in this time."""
 
 
-def heard(desk: Desk, site: str, source: str, at_us: int) -> None:
+def heard(desk: Desk, site: str, source: str, at: datetime) -> None:
     """A watched feed said something that was received at this instant."""
     if desk.catalog.feed_watch(site, source) is None:
         return
-    key = (site, source)
+    key, at_us = (site, source), to_us(at)
     state = desk.feeds.get(key) or FeedState(0)
     if at_us - state.heard_us < (1 if state.silent else _RESOLUTION_US):
         return

@@ -25,15 +25,16 @@ from streams.site import (
     silence,
     windows,
 )
-from streams.site.desk import TIMER_PENDING, Desk
+from streams.site.desk import Desk
 from streams.site.tables import Timer
 
 TIMERS_PER_EVENT: Final = 200
+_CLOSURE: Final = "closure"
 
 
 def run(desk: Desk) -> list[CardKey]:
     """Fire what is due; returns the cards to evaluate."""
-    due = desk.clock.get(TIMER_PENDING)
+    due = desk.due_us
     if due is None or due > desk.now_us:
         return []
     fired: list[tuple[tuple[str | int, ...], Timer]] = []
@@ -43,13 +44,13 @@ def run(desk: Desk) -> list[CardKey]:
             following = int(key[0])
             break
         fired.append((key, timer))
-    if following is None:
-        desk.clock.delete(TIMER_PENDING)
-    else:
-        desk.clock.put(TIMER_PENDING, following)
+    desk.first_due(following)
     touched: list[CardKey] = []
-    for key, timer in fired:
+    last = {timer: number for number, (_, timer) in enumerate(fired) if timer.kind == _CLOSURE}
+    for number, (key, timer) in enumerate(fired):
         desk.timers.delete(key)
+        if last.get(timer, number) != number:
+            continue  # the same account is looked at again in a moment, and all that is due by now with it
         point = desk.savepoint()
         try:
             touched.extend(_fire(desk, int(key[0]), timer))
@@ -95,7 +96,7 @@ _LOOKS: Final[dict[str, Callable[[Desk, Timer], None]]] = {
     "count": countback.check,
     "delivery": lambda desk, timer: notices.look_at_delivery(desk, *timer.subject),
     "receipt": lambda desk, timer: receiving.look(desk, *timer.subject),
-    "closure": lambda desk, timer: closure.look(desk, *timer.subject),
+    _CLOSURE: lambda desk, timer: closure.look(desk, *timer.subject),
     "overdue": lambda desk, timer: controlled.overdue(desk, *timer.subject),
     "transfer": _transfer,
     "silence": silence.look,

@@ -123,7 +123,8 @@ def _site_rate(records: list[LogRecord], events: int) -> float:
 
 def _fold_batch(processor: SiteProcessor, records: list[LogRecord], state: State, store: RocksStore) -> None:
     fold(processor, records, state)
-    store.write([("state", table_prefix(processor.name, 0, name) + key, value) for name, key, value in state.changes()])
+    prefixes = {spec.name: table_prefix(processor.name, 0, spec.name) for spec in processor.tables}
+    store.write([("state", prefixes[name] + key, value) for name, key, value in state.changes()])
     state.clean()
 
 

@@ -78,12 +78,12 @@ class RocksStore:
     def write(self, batch: Sequence[Write]) -> None:
         """Apply a batch in one write: all of it or nothing."""
         writes = WriteBatch(raw_mode=True)
-        handles = self._handles
+        handles, put = self._handles, writes.put
         for family, key, value in batch:
             if value is None:
                 writes.delete(key, handles[family])
             else:
-                writes.put(key, value, handles[family])
+                put(key, value, handles[family])
         self._commit += 1
         writes.put(COMMIT_KEY, self._commit.to_bytes(_NUMBER_BYTES, "big"), handles["meta"])
         self._db.write(writes, self._unsynced)
