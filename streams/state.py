@@ -101,15 +101,12 @@ class Table(Generic[V]):
         self._cache[key] = decoded
         return decoded
 
-    def put(self, key: Key, value: V) -> None:
-        """Write a value."""
-        self._write(key, value)
-
     def delete(self, key: Key) -> None:
         """Remove a key; no error when it is absent."""
-        self._write(key, None)
+        self.put(key, None)
 
-    def _write(self, key: Key, value: V | None) -> None:
+    def put(self, key: Key, value: V | None) -> None:
+        """Write a value; None removes the key."""
         if key in self._dirty:
             self._undo.append((self, key, self._cache[key]))
         else:
@@ -123,6 +120,15 @@ class Table(Generic[V]):
         if value is None and self._groups:
             self._emptied.add(key[: self._group])
         self._cache[key] = value
+
+    def add(self: Table[int], key: Key, amount: int) -> None:
+        """Add to a number; one that is not there is 0."""
+        if key in self._dirty:
+            held = self._cache[key]
+            self._undo.append((self, key, held))
+            self._cache[key] = (held or 0) + amount
+        else:
+            self.put(key, (self.get(key) or 0) + amount)
 
     def revert(self, key: Key, before: Any) -> None:  # any value or the sentinel
         """Put back what stood before a write of the current event."""

@@ -151,8 +151,7 @@ class Desk:
 
     def count(self, site: str, name: str, add: int = 1) -> None:
         """Add to a counter of a site."""
-        key = (site, name)
-        self.counters.put(key, (self.counters.get(key) or 0) + add)
+        self.counters.add((site, name), add)
 
     def savepoint(self) -> Point:
         """A point within an event to which writes, outputs, what was moved and what is left to do can be taken back."""

@@ -244,8 +244,7 @@ def movement(
     desk.emit(MOVEMENTS, encode_key((site, record.movement_id)), encode(record), "Movement", site)
     for account, sign in ((source, -1), (target, 1)):
         if not account.startswith("stock:"):
-            key = (site, item.id, account)
-            desk.accounts.put(key, (desk.accounts.get(key) or 0) + sign * quantity)
+            desk.accounts.add((site, item.id, account), sign * quantity)
             desk.book.move(site, item.id, lot, sign * quantity)
 
 

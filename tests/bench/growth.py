@@ -72,6 +72,7 @@ class World:
         self.store = RocksStore(folder, create=True)
         self.processor = SiteProcessor()
         self.state = State(self.processor.tables, lambda table: StateBackend(self.store, self.processor.name, 0, table))
+        self.prefixes = {spec.name: table_prefix(self.processor.name, 0, spec.name) for spec in self.processor.tables}
         self.faults: list[HandlerFault] = []
         self.fold(site.reference())
         self.fold(site.opening())
@@ -89,8 +90,8 @@ class World:
 
     def _fold_batch(self, batch: Sequence[LogRecord]) -> None:
         self.faults += fold(self.processor, batch, self.state)[1]
-        name = self.processor.name
-        self.store.write([("state", table_prefix(name, 0, table) + key, value) for table, key, value in self.state.changes()])
+        prefixes = self.prefixes
+        self.store.write([("state", prefixes[table] + key, value) for table, key, value in self.state.changes()])
         self.state.clean()
 
     def balances(self) -> int:
