@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from typing import Final
 
 from schemas.codes import normalise_lot
 from schemas.reference import RecallNotice
 from streams.ledger.model import UNKNOWN_LOT, LotId
 from streams.site import lot_names, lots
 from streams.site.desk import Desk
-from streams.site.preparation_tables import Line
+from streams.site.preparation_tables import ANY, Line
 from streams.site.work import Work
 
-_ANY: Final = ("", "")
 Name = tuple[str, LotId]
 """Item and lot; the lot's container says nothing here."""
 
@@ -35,7 +33,7 @@ class Taint(IntEnum):
 def note(desk: Desk, site: str, event_key: str, inputs: Iterable[Line], outputs: Iterable[Line]) -> None:
     """A transform was posted: what it used, and what it made."""
     used, made = tuple(dict.fromkeys(inputs)), tuple(dict.fromkeys(outputs))
-    desk.prepared.made.put(_ANY, ((), ()))
+    desk.prepared.made.put(ANY, ((), ()))
     desk.prepared.made.put((site, event_key), (used, made))
     for key, _ in list(desk.prepared.traced.scan((site,))):
         if any((key[2], key[4]) == (item, number) for item, _, number in made):
@@ -64,16 +62,11 @@ def forget(desk: Desk, site: str, event_key: str) -> None:
 def hears(desk: Desk, work: Work) -> None:
     """It names a product for its lot number for the first time: what lines without a product are of may be known better."""
     event = work.event
-    if not event.lot or not work.product or is_empty(desk):
+    if not event.lot or not work.product or desk.prepared.is_empty():
         return
     number = normalise_lot(event.lot)
     if work.product not in lot_names.named(desk, event.site, work.item.id, number):
         desk.prepared.to_review.append((event.site, work.item.id, number))
-
-
-def is_empty(desk: Desk) -> bool:
-    """Whether nothing was ever made here: most hubs, and each new lot asks."""
-    return desk.prepared.made.get(_ANY) is None
 
 
 def taint(desk: Desk, notice: RecallNotice, site: str, item: str, lot: LotId) -> Taint:

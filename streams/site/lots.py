@@ -115,6 +115,8 @@ def begin(desk: Desk, site: str, item: str, lot: LotId, text: str) -> None:
     desk.book.facts.put((site, item, lot.product, lot.lot), facts)
     for notice in covering:
         tell_recall(desk, notice, site, item, lot, text, blocked=True)
+    if not desk.prepared.is_empty():
+        desk.prepared.to_review.append((site, item, lot.lot))  # the number may have been made here before, of whichever product
 
 
 def _set_expiry(desk: Desk, site: str, item: str, lot: LotId, facts: LotFacts, stated: str) -> None:

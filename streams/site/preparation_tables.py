@@ -37,6 +37,10 @@ TRACES: Final = TableSpec("traces", tuple[str, str, str, str])
 PREPARATION_TABLES: Final = (CLOCKS_STARTED, CLOCKS_OF, CONTAINER_PLACES, MADE_OF, USED_FOR, MADE, TRACED, TRACES)
 
 
+ANY: Final = ("", "")
+"""Stands among the transforms once there was one."""
+
+
 class Prepared:
     """These tables of one state, and what the event at hand left to do at its end."""
 
@@ -54,6 +58,10 @@ class Prepared:
         """Keys of facts that the event took back: what followed from them ends with it (`preparation`)."""
         self.to_review: list[tuple[str, str, str]] = []
         """Site, item and number of lots of which the event told what they are made of, or their product."""
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever made here: most hubs, and each new lot asks."""
+        return self.made.get(ANY) is None
 
     def begin(self, taken_back: Iterable[tuple[str, str]] = (), to_review: Iterable[Line] = ()) -> None:
         """Nothing is left to do, or what was at a point to which the event is taken back."""

@@ -28,7 +28,7 @@ from streams.site.genealogy import Taint
 def apply(desk: Desk, notice: RecallNotice) -> list[CardKey]:
     """Bring the blocks of a notice up to what it says now; returns the cards that changed."""
     touched: list[CardKey] = []
-    follow, concerned = not genealogy.is_empty(desk), set[str]()
+    follow, concerned = not desk.prepared.is_empty(), set[str]()
     for key, facts in list(desk.book.facts.scan(())):
         site, item_id, lot = str(key[0]), str(key[1]), LotId(str(key[2]), str(key[3]))
         found = _sync(desk, notice, site, item_id, lot, facts, follow=follow)

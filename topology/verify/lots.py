@@ -108,7 +108,7 @@ class Lots:
     """The lots of one partition."""
 
     def __init__(self, known: Known, named: Callable[[str, str, str], None]) -> None:
-        """`known` is the reference data in force; `named` is told of site, item and number whose product became known."""
+        """`known` is the reference data in force; `named` is told of site, item and number of new lots and new names."""
         self._told = named
         self._known = known
         self._numbers: dict[tuple[str, str, str], Number] = {}
@@ -208,6 +208,7 @@ class Lots:
         if facts is None:
             facts = self._facts[key] = Facts()
             facts.blocks = [(now, None, notice.id) for notice in self._known.notices() if self.covers(notice, key)]
+            self._told(site, item, text)
             dates |= said.dates if said is not None else set()
         self._expire(site, facts, dates)
         open_facts = self._facts.get((site, item, "", text))

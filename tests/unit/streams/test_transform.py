@@ -274,6 +274,21 @@ def test_the_product_of_an_input_that_becomes_known_lets_its_output_go() -> None
     assert agrees(site)
 
 
+def test_a_number_of_two_products_that_is_first_told_without_one_may_be_the_one_made_of_recalled_stock() -> None:
+    """Product A's M1 was made of a recalled lot, product B has an M1 too; then an M1 of nobody's comes."""
+    codes = {name: (Code(system="local", value=f"BAG-{name}"),) for name in "AB"}
+    site = hub(*(product(f"bag-{name.lower()}", item=BAG, ndc=None, gtin=None, codes=codes[name]) for name in "AB"))
+    made = part(2, made=True, lot="M1", codes=codes["A"])
+    site.hear(
+        transform(part(3, lot="L1", codes=BY_PRODUCT), made, place=STORE),
+        told("receive", 4, place=STORE, lot="M1", codes=codes["B"], at=minutes(5)),
+    )
+    site.learn(recall())
+    site.tell(told("receive", 1, place=BIN, lot="M1", codes=(Code(system="local", value=f"{BAG}-1"),), at=minutes(9)))
+    assert sorted(standing(site, BAG)) == [(STORE, "M1", 2, "recalled"), (STORE, "M1", 4, "available"), (BIN, "M1", 1, "recalled")]
+    assert agrees(site)
+
+
 def test_stock_that_is_made_of_itself_ends_somewhere() -> None:
     """Repackaged under the same number, twice."""
     site = hub()
