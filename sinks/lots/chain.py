@@ -20,12 +20,14 @@ STATES_MIN: Final = 50
 EDGES_MAX: Final = 1_000_000
 """A chain with so many edges keeps `STATES_MIN` states from then on: a long history without scan or count must find room."""
 Hands = tuple[tuple[str, Lots], ...]
-"""What was taken and comes back, by the removal."""
+"""What was taken and comes back, by the removal; and what a fill was of which a later one depends on, by the fill."""
 State = tuple[Lots, Hands]
 Edge = tuple[State, State, Number, Lots]
 """From, to, probability, and what was taken or came."""
 Mix = Sequence[tuple[Number, Lots]]
 """What may have been moved, with probabilities."""
+Given = Mapping[Lots, Mix]
+"""What may have been moved, by what an earlier move was."""
 NOTHING: Final[State] = ((), ())
 
 
@@ -56,12 +58,21 @@ class Chain:
 
     # ---- what happens ------------------------------------------------------------------------------------------------
 
-    def arrive(self, key: str, mix: Mix) -> None:
-        """Stock came, of lots as likely as the mix says."""
+    def arrive(self, key: str, mix: Mix, *, after: tuple[str, Given] | None = None, kept: bool = False) -> None:
+        """Stock came, of lots as likely as the mix says.
+
+        `after`: an earlier fill that was kept, and what came by what that one was. `kept`: a later one depends on this.
+        """
         in_turn = self._drawing.in_turn
-        self._step(key, (
-            (state, (plus(state[0], came, in_turn=in_turn), state[1]), chance, came) for state in self.now for chance, came in mix
-        ))  # fmt: skip
+        earlier, given = after or ("", {})
+        edges: list[Edge] = []
+        for state in self.now:
+            hands = tuple(one for one in state[1] if one[0] != earlier)
+            known = next((given.get(one[1], mix) for one in state[1] if one[0] == earlier), mix)
+            for chance, came in known:
+                then = tuple(sorted((*hands, (key, came)))) if kept else hands
+                edges.append((state, (plus(state[0], came, in_turn=in_turn), then), chance, came))
+        self._step(key, edges)
 
     def leave(self, key: str, quantity: int, purpose: Purpose, at: str, *, back: bool = False) -> Mix:
         """Stock of an unknown lot left; returns what it was by what is known so far. `back`: some of it is to come back."""
@@ -186,6 +197,38 @@ class Chain:
             if weight:
                 found[moved] = found.get(moved, 0) + weight
         return [(chance, moved) for moved, chance in found.items()]
+
+    def given(self, first: int, second: int) -> Given:
+        """What a step moved by what an earlier one moved, by all that is known of the place."""
+        weights: dict[Lots, dict[State, Number]] = {}
+        step = self.steps[first]
+        for source, target, chance, moved in step.edges:
+            here = weights.setdefault(moved, {})
+            here[target] = here.get(target, 0) + step.before[source] * chance / step.norm
+        for number in range(first + 1, second):
+            weights = {moved: self._on(number, here) for moved, here in weights.items()}
+        last, after = self.steps[second], self._later()[second + 1]
+        found: dict[Lots, Mix] = {}
+        for moved, here in weights.items():
+            then: dict[Lots, Number] = {}
+            for source, target, chance, further in last.edges:
+                weight = here.get(source, 0) * chance * after[target]
+                if weight:
+                    then[further] = then.get(further, 0) + weight
+            whole = sum(then.values())
+            if whole:
+                found[moved] = [(weight / whole, further) for further, weight in then.items()]
+        return found
+
+    def _on(self, number: int, weights: Mapping[State, Number]) -> dict[State, Number]:
+        """Weights of the states before a step, brought to those after it."""
+        step = self.steps[number]
+        then: dict[State, Number] = {}
+        for source, target, chance, _ in step.edges:
+            weight = weights.get(source)
+            if weight:
+                then[target] = then.get(target, 0) + weight * chance / step.norm
+        return then
 
     def none(self, numbers: Sequence[int], forbidden: Callable[[Edge], bool]) -> Number:
         """How likely it is that at none of these steps (in order) something happened that is forbidden, by all that is known."""

@@ -1,23 +1,38 @@
 """The lots of one item at one site: what each place may hold, and what each removal may have taken. Pure.
 
 Each place is a chain of its own. What passes between places without a lot carries along what it may have been by all that is
-known of the place it left; that two such fills of a place may be of the same lot is not carried (Boyen and Koller, Tractable
-inference for complex stochastic processes, 1998). What is learnt at the place it came to does not flow back.
+known of the place it left, and by what the fill before it was: of two fills a count of the store may say that one, whichever, was
+of the other lot. That far the places are known together, no further (Boyen and Koller, Tractable inference for complex stochastic
+processes, 1998). What is learnt at the place it came to does not flow back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sinks.lots.acts import Act, LotName, Story, What
-from sinks.lots.chain import Chain, Edge, Mix
+from sinks.lots.chain import Chain, Edge, Given, Mix
 from sinks.lots.drawing import UNNAMED, Drawing, Lot, Number
 
 DrawingOf = Callable[[str], Drawing]
 """The drawing rule of a place."""
 _PASSES: Final = 2
+_SURE: Final = 0.999
+"""A fill that was of one lot with this probability depends on no other and no other on it."""
+_STEPS_MAX: Final = 2_000
+"""Steps of a store between two fills beyond which they are taken as independent: what lay there then is long gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fill:
+    """What a move between places without a lot may have been; by what the fill `earlier` was, where it depends on one."""
+
+    mix: Mix
+    earlier: str = ""
+    given: Given = field(default_factory=dict)
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +55,33 @@ class LotMix:
         self._drawing_of = drawing_of
         self._chain_of = chain_of
         self._number = {name: number for number, name in enumerate(story.names)}
-        passed: dict[str, Mix] = {}
-        for _ in range(_PASSES):
+        passed: dict[str, _Fill] = {}
+        for number in range(_PASSES):
             self.chains: dict[str, Chain] = {}
             self._left: dict[str, tuple[Chain, int]] = {}
             for act in story.acts:
                 self._happen(act, passed)
-            passed = {act.key: self.smoothed(act.key) for act in story.acts if act.lot is None and act.source and act.target}
+            passed = self._passed() if number + 1 < _PASSES else {}
             if not passed:
                 break
+
+    def _passed(self) -> dict[str, _Fill]:
+        """What moved between places without a lot, each by what the one before it between the same places was."""
+        found: dict[str, _Fill] = {}
+        last: dict[tuple[str, str], str] = {}
+        for act in self.story.acts:
+            if act.lot is not None or not act.source or not act.target:
+                continue
+            fill = _Fill(self.smoothed(act.key))
+            if max(chance for chance, _ in fill.mix) < _SURE:
+                earlier = last.get((act.source, act.target))
+                chain, number = self._left[act.key]
+                if earlier is not None and number - self._left[earlier][1] <= _STEPS_MAX:
+                    fill = replace(fill, earlier=earlier, given=chain.given(self._left[earlier][1], number))
+                    found[earlier] = replace(found[earlier], kept=True)
+                last[act.source, act.target] = act.key
+            found[act.key] = fill
+        return found
 
     def _chain(self, place: str) -> Chain:
         chain = self.chains.get(place)
@@ -56,7 +89,7 @@ class LotMix:
             chain = self.chains[place] = self._chain_of(self._drawing_of(place))
         return chain
 
-    def _happen(self, act: Act, passed: Mapping[str, Mix]) -> None:
+    def _happen(self, act: Act, passed: Mapping[str, _Fill]) -> None:
         chain = self._chain(act.source or act.target or "")
         match act.what:
             case What.EMPTIED:
@@ -70,16 +103,16 @@ class LotMix:
             case What.MOVED:
                 self._move(act, passed)
 
-    def _move(self, act: Act, passed: Mapping[str, Mix]) -> None:
+    def _move(self, act: Act, passed: Mapping[str, _Fill]) -> None:
         one = self._drawing_of(act.source or act.target or "").one
         labels = act.may_be or ((act.lot or UNNAMED, 1),)
         whole = sum(weight for _, weight in labels)
         moved: Mix = [(one * weight / whole, ((lot, act.quantity),)) for lot, weight in labels]
+        fill = passed.get(act.key)
         if act.source is not None:
             chain = self._chain(act.source)
             if act.lot is None:
                 moved = chain.leave(act.key, act.quantity, act.purpose, act.at, back=act.back)
-                moved = passed.get(act.key, moved)
             else:
                 chain.leave_lot(act.key, act.lot, act.quantity, act.purpose, act.at, back=act.back)
             self._left[act.key] = (chain, len(chain.steps) - 1)
@@ -88,7 +121,8 @@ class LotMix:
             if act.brings_back is not None:
                 chain.bring_back(act.key, act.brings_back, act.quantity, act.lot, last=act.last)
             else:
-                chain.arrive(act.key, moved)
+                after = (fill.earlier, fill.given) if fill is not None and fill.earlier else None
+                chain.arrive(act.key, moved if fill is None else fill.mix, after=after, kept=fill is not None and fill.kept)
 
     # ---- what is known -----------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Final
 from schemas.ids import derived_id
 from schemas.reference import FeedWatch
 from streams.site.desk import Desk
+from streams.site.policies import is_here
 from streams.site.tables import FeedState, Timer
 from streams.times import MINUTE_US, from_us, to_us
 
@@ -39,7 +40,7 @@ def heard(desk: Desk, site: str, source: str, at: datetime) -> None:
 def watch(desk: Desk, site: str, source: str) -> None:
     """Look at a feed when its time is up: it is watched from now on, its watch has changed, or it spoke again."""
     rule = desk.catalog.feed_watch(site, source)
-    if rule is None:
+    if rule is None or not is_here(desk, site):
         return
     state = desk.feeds.get((site, source))
     if state is None:
@@ -52,7 +53,7 @@ def look(desk: Desk, timer: Timer) -> None:
     """Its time is up: it spoke meanwhile, or it is silent."""
     site, source = timer.subject
     rule, state = desk.catalog.feed_watch(site, source), desk.feeds.get((site, source))
-    if rule is None or state is None or state.silent:
+    if rule is None or state is None or state.silent or not is_here(desk, site):
         return
     if not state.heard_us:  # watched before the first tick said what time it is
         state = FeedState(desk.now_us)

@@ -17,6 +17,7 @@ from schemas.codec import encode
 from schemas.codes import normalise_lot
 from schemas.events import ReferenceChange, StockEvent, Tick
 from schemas.log import LogRecord, Output
+from schemas.partition import partition_of
 from schemas.records import Command
 from schemas.reference import REFERENCE_KINDS
 from schemas.topics import ALERTS, BALANCES, CASES, COMMANDS, HOLDS, MOVEMENTS, OUTCOMES, POSITIONS, QUARANTINE
@@ -38,6 +39,8 @@ _CODECS: Final = {
 class Hub:
     """A processor with its state and everything it has said."""
 
+    partition = 0
+
     def __init__(self, processor: Processor, *, flush_every: int = 0) -> None:
         """`flush_every` events the state goes to the backend; 0: never."""
         self.processor = processor
@@ -54,7 +57,7 @@ class Hub:
         """The next record of the processor's input log."""
         self.offset += 1
         stated = (("ce_type", type_), ("ce_time", START.isoformat()), ("items", str(items)), ("source", "feed-1"))
-        return LogRecord(self.processor.input_topic, 0, self.offset, b"", value, (*stated, *headers))
+        return LogRecord(self.processor.input_topic, self.partition, self.offset, b"", value, (*stated, *headers))
 
     def feed(self, record: LogRecord) -> list[Output]:
         """Fold one record. A raising handler fails the test unless it is what the test is about."""
@@ -106,7 +109,9 @@ class Hub:
 
 
 class SiteHub(Hub):
-    """The site processor of one partition, with the small hospital loaded."""
+    """The site processor of the hospital's partition, with the small hospital loaded."""
+
+    partition = partition_of(SITE)
 
     def __init__(self, *more: Any, reference: Iterable[Any] | None = None, flush_every: int = 0) -> None:
         """`more` is added to the small hospital; `reference` stands in its place."""

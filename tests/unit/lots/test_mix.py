@@ -177,3 +177,15 @@ def test_opening_a_container_changes_nothing_of_what_may_lie_there() -> None:
         openings = [say("open", 1, 3.5, lot, container="V1"), say("open", 1, 4, lot, container="V2"), reversal("undo me", at=minutes(6))]
         openings.insert(2, say("open", 1, 5, lot, container="V3", key="undo me"))
         assert lay(known([*story, *openings])) == lay(known(story)) == {FIRST: (3, "3.05", "None"), SECOND: (3, "3.95", "None")}
+
+
+def test_two_fills_without_lot_are_known_together_by_a_count_of_the_store() -> None:
+    """The store lacks four of each lot: one fill was of the first, the other of the second, whichever. So the place has both."""
+    story = [
+        say("receive", 50, 0, FIRST, STORE), say("receive", 50, 0.5, SECOND, STORE), say("refill", 4, 1), say("refill", 4, 2),
+        say("count", 46, 3, FIRST, STORE), say("count", 46, 3.5, SECOND, STORE),
+    ]  # fmt: skip
+    lots = lay(known(story))
+    assert {lot: expected for lot, (_, expected, _) in lots.items()} == {FIRST: "4.00", SECOND: "4.00"}
+    mix = known(story).mix(SITE, ITEM)
+    assert all(held.any_ > 0.999 for held in mix.held(POCKET)), "not three in four, as if the fills had nothing to do with each other"

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.controlled import ControlledInventory, ControlledPolicy
-from schemas.log import LogRecord
 from schemas.partition import partition_of
 from schemas.reference import Role
 from schemas.topics import ALERTS
@@ -38,11 +36,10 @@ def hub(*more: Any, at: datetime = START) -> SiteHub:
     return made
 
 
-class HomeHub(SiteHub):
-    """The site's own partition, as a runtime would choose it."""
+class ElsewhereHub(SiteHub):
+    """A partition of other sites."""
 
-    def record(self, type_: str, value: bytes, **more: Any) -> LogRecord:
-        return msgspec.structs.replace(super().record(type_, value, **more), partition=partition_of(SITE))
+    partition = 0
 
 
 def only(made: SiteHub) -> Any:
@@ -230,7 +227,7 @@ def taken(on: str) -> ControlledInventory:
 
 
 def test_domain_3_7_an_inventory_is_said_before_it_is_due_is_a_case_when_overdue_and_closed_by_the_next() -> None:
-    made = HomeHub(site(), taken("2024-04-10"))
+    made = SiteHub(site(), taken("2024-04-10"))
     made.tick(START)
     assert alerts(made, "inventory_due") == []
     made.tick(datetime(2026, 3, 11, 12, tzinfo=UTC))
@@ -247,7 +244,7 @@ def test_domain_3_7_an_inventory_is_said_before_it_is_due_is_a_case_when_overdue
 
 def test_inventories_count_by_their_date_in_any_order_and_future_ones_are_not_believed() -> None:
     for order in (("2022-01-01", "2025-01-01", "2030-01-01"), ("2030-01-01", "2025-01-01", "2022-01-01")):
-        made = HomeHub(site(), *(taken(on) for on in order))
+        made = SiteHub(site(), *(taken(on) for on in order))
         made.tick(START)
         assert made.open_cases("inventory_due") == []
         made.tick(datetime(2027, 1, 3, tzinfo=UTC))
@@ -255,7 +252,7 @@ def test_inventories_count_by_their_date_in_any_order_and_future_ones_are_not_be
 
 
 def test_a_policy_without_any_recorded_inventory_asks_for_one_and_a_site_without_either_is_left_alone() -> None:
-    made = HomeHub(site(), item(schedule=2))
+    made = SiteHub(site(), item(schedule=2))
     made.tick(START)
     assert made.open_cases("inventory_due") == []
     made.learn(ControlledPolicy(site=SITE))
@@ -267,6 +264,6 @@ def test_a_policy_without_any_recorded_inventory_asks_for_one_and_a_site_without
 def test_only_the_partition_of_the_site_asks_for_its_inventory() -> None:
     """Every partition hears of a policy; the site's cases and key figures are of one."""
     assert partition_of(SITE) != 0
-    made = SiteHub(site(), ControlledPolicy(site=SITE))
+    made = ElsewhereHub(site(), ControlledPolicy(site=SITE))
     made.tick(START)
     assert made.open_cases("inventory_due") == []

@@ -17,14 +17,6 @@ OTHER = next(name for name in (f"clinic{number}" for number in range(100)) if pa
 ELSEWHERE = next(name for name in (f"south{number}" for number in range(100)) if partition_of(name) != partition_of(SITE))
 
 
-class OwnPartition(SiteHub):
-    """The processor of the partition to which the small hospital belongs."""
-
-    def record(self, *given: Any, **named: Any) -> Any:
-        made = super().record(*given, **named)
-        return type(made)(made.topic, partition_of(SITE), made.offset, made.key, made.value, made.headers)
-
-
 def notice(**changes: Any) -> RecallNotice:
     return RecallNotice(**{"id": "R1", "classification": "II", "products": ("amox-hospira",), "lots": ("L1",), **changes})
 
@@ -34,7 +26,7 @@ def read(hub: SiteHub) -> list[RecallReading]:
 
 
 def test_each_site_of_the_partition_says_which_notice_it_acts_on_and_since_when() -> None:
-    hub = OwnPartition(site(id=OTHER, facility_codes=()), site(id=ELSEWHERE, facility_codes=()))
+    hub = SiteHub(site(id=OTHER, facility_codes=()), site(id=ELSEWHERE, facility_codes=()))
     hub.tick(START)
     hub.learn(notice())
     assert [(one.site, one.notice, one.revision, one.in_force, one.at) for one in read(hub)] == sorted(
@@ -43,7 +35,7 @@ def test_each_site_of_the_partition_says_which_notice_it_acts_on_and_since_when(
 
 
 def test_reading_the_same_words_again_says_nothing_new() -> None:
-    hub = OwnPartition()
+    hub = SiteHub()
     hub.tick(START)
     hub.learn(notice())
     hub.tick(minutes(60))
@@ -53,7 +45,7 @@ def test_reading_the_same_words_again_says_nothing_new() -> None:
 
 
 def test_other_words_and_a_release_are_said() -> None:
-    hub = OwnPartition()
+    hub = SiteHub()
     hub.learn(notice())
     hub.learn(notice(lots=("L1", "L2")))
     hub.learn(notice(lots=("L1", "L2"), released="FDA"))
@@ -62,7 +54,7 @@ def test_other_words_and_a_release_are_said() -> None:
 
 
 def test_a_site_that_is_loaded_after_a_notice_says_that_it_acts_on_it() -> None:
-    hub = OwnPartition(reference=())
+    hub = SiteHub(reference=())
     hub.learn(notice())
     assert read(hub) == []
     for record in hospital():

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from schemas.codec import encode
+from schemas.partition import PARTITIONS, partition_of
 from schemas.reference import FeedWatch
 from schemas.topics import ALERTS, CASES
 from tests.support.facts import START, told
@@ -114,3 +115,17 @@ def test_a_restart_forgets_nothing(flush: int) -> None:
     one.restart()
     one.tick(minutes(66))
     assert said(one) == ["feed_silent"]
+
+
+def test_a_partition_says_nothing_of_the_feeds_of_other_sites() -> None:
+    """Every partition reads all reference data; the feeds of a site come to one."""
+    other = hub()
+    assert other.partition == partition_of(SITE)
+    elsewhere = SiteHub()
+    elsewhere.partition = (partition_of(SITE) + 1) % PARTITIONS
+    elsewhere.tick(START)
+    elsewhere.learn(WATCH)
+    for one in (other, elsewhere):
+        one.tick(minutes(300))
+    assert said(other) == ["feed_silent"]
+    assert said(elsewhere) == open_case(elsewhere) == []

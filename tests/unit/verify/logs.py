@@ -81,6 +81,8 @@ def copied(source: LogSource) -> Logs:
 class RecordedHub(SiteHub):
     """The site processor of partition 0, whose input and output stand in topics as a runtime would put them."""
 
+    partition = 0
+
     def __init__(self, *more: Any, reference: Iterable[Any] | None = None, flush_every: int = 0) -> None:
         self.published: list[LogRecord] = []
         self.raw_places: set[tuple[int, int]] = set()
