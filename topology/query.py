@@ -9,7 +9,9 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, Final
 
+from schemas.kinds import Outcome
 from sinks.sql.consumption import consumption_by_month
+from sinks.sql.ended import ended
 from sinks.sql.expiry import DAYS_MAX
 from sinks.sql.filters import shown
 from sinks.sql.indicators import indicators
@@ -31,6 +33,7 @@ FILTERS: Final[dict[str, frozenset[str]]] = {
     "alerts": frozenset({"site", "item"}),
     "holds": frozenset({"site"}),
     "quarantine": frozenset({"site", "message", "with_body"}),
+    "outcomes": frozenset({"site", "message", "source", "outcome", "code"}),
     "movements": frozenset({"site", "item", "location", "lot", "product", "kind", "event_id", "command"}),
     "kpis": frozenset({"site"}),
     "indicators": frozenset({"site", *QUESTION_FILTERS}),
@@ -90,6 +93,8 @@ def _rows(views: Views, view: str, given: Mapping[str, str | int], limit: int | 
         raise InputRefusedError(msg)
     if view == "quarantine":
         return _quarantine(views, given, limit)
+    if view == "outcomes":
+        return _outcomes(views, given, limit)
     rows: list[dict[str, Any]] = getattr(views, view)(limit=limit, **_texts(given))
     if view == "stock":
         return [{name: row[name] for name in (*STOCK_FIELDS, "stale_since", "shadow") if name in row} for row in rows]
@@ -107,6 +112,16 @@ def _quarantine(views: Views, given: Mapping[str, str | int], limit: int | None)
     held = list(accumulate(views.quarantine_sizes(limit=limit or BODIES_MAX, **asked)))
     fitting = max(1, sum(characters <= BODY_CHARACTERS_MAX for characters in held))
     return views.quarantine(with_body=True, limit=fitting, **asked)
+
+
+def _outcomes(views: Views, given: Mapping[str, str | int], limit: int | None) -> list[dict[str, Any]]:
+    """How items ended. Raises `InputRefusedError` for an outcome that there is not."""
+    equal = _texts({name: value for name, value in given.items() if name != "message"})
+    if "outcome" in equal and equal["outcome"] not in set(Outcome):
+        msg = f"outcome is one of {', '.join(Outcome)}"
+        raise InputRefusedError(msg)
+    with views.engine.connect() as connection:
+        return ended(connection, message=_message(given.get("message")), limit=limit, **equal)
 
 
 def _message(value: str | int | None) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from schemas.records import COMMAND
 from tests.cli.running import Answer, run_here
 
 STOCK_FIELDS = ["site", "location", "item", "product", "lot", "expiry", "status", "quantity", "unit"]
-READERS = ("stock", "positions", "commands", "cases", "alerts", "holds", "quarantine")
+READERS = ("stock", "positions", "commands", "cases", "alerts", "holds", "quarantine", "outcomes")
 
 
 def read(data: Path, *arguments: str) -> Answer:
@@ -70,6 +70,32 @@ def test_every_reader_prints_a_table_for_people(data: Path, reader: str) -> None
     answer = read(data, reader)
     assert answer.out.strip()
     assert "{" not in answer.out.splitlines()[0]
+
+
+def test_outcomes_say_how_each_item_ended_as_its_ingest_did(ingested: tuple[Path, Answer]) -> None:
+    data, answer = ingested
+    rows = lines(data, "outcomes", "--limit", "1000000")
+    of_files = Counter((line["outcome"], line["code"]) for line in answer.lines if "outcome" in line)
+    now = Counter((row["outcome"], row["code"]) for row in rows)
+    assert sum(now.values()) == sum(of_files.values())
+    assert now["quarantined", "bad_segment"] == of_files["quarantined", "bad_segment"]
+    assert len(lines(data, "outcomes")) == 100, "unless more are asked for"
+    one = next(row for row in rows if row["outcome"] == "held")
+    assert one in lines(data, "outcomes", "--message", one["message"])
+    assert {row["message"] for row in lines(data, "outcomes", "--message", one["message"])} == {one["message"]}
+    assert {row["outcome"] for row in lines(data, "outcomes", "--outcome", "duplicate")} == {"duplicate"}
+    assert {row["source"] for row in lines(data, "outcomes", "--source", one["source"])} == {one["source"]}
+    assert {row["code"] for row in lines(data, "outcomes", "--code", one["code"])} == {one["code"]}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--message", "7", "message is PARTITION/OFFSET"), ("--outcome", "lost", "outcome is one of accepted, duplicate, held, quarantined")],
+)
+def test_outcomes_of_what_can_not_be_are_a_sentence(data: Path, option: str, value: str, said: str) -> None:
+    answer = run_here("outcomes", option, value, "--data", str(data))
+    assert (answer.code, answer.out) == (1, "")
+    assert said in answer.err
 
 
 @pytest.mark.parametrize("reader", READERS)

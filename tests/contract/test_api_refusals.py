@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -278,6 +279,23 @@ def test_a_decision_whose_reason_is_no_text_is_refused(call: Caller) -> None:
     said = call.refused(400, "POST", "/api/v1/master/m1/reject", json={"by": "sue", "reason": {"a": 1}})
     assert said == "the decision can't be used: reason the object given is not text"
     assert call("POST", "/api/v1/master/m1/reject", json={"by": "sue", "reason": "no"}).json()["state"] == "rejected"
+
+
+def test_a_decision_that_the_hub_refuses_is_told_by_its_outcome(call: Caller) -> None:
+    """The answer can only say that it is stored: what becomes of it is decided where the site's stock is."""
+    decision = {
+        "decision_id": "D1", "site": "north", "target": "no-such-command", "action": "approve", "actor": "sue",
+        "at": "2026-03-03T12:00:00Z", "reason": "needed",
+    }  # fmt: skip
+    assert call("POST", "/decisions", json=decision).json() == {"stored": True, "items": 1}
+    end, rows = time.monotonic() + 30, []
+    while not rows and time.monotonic() < end:
+        rows = call("GET", "/api/v1/view/outcomes?source=http-decision").json()
+    [row] = rows
+    assert (row["outcome"], row["code"], row["kinds"]) == ("accepted", "unknown_target", ["Decision"])
+    assert row["reason"] == "no command no-such-command is known at site north"
+    assert call("GET", f"/api/v1/view/outcomes?message={row['message']}&outcome=accepted").json() == [row]
+    assert call("GET", "/api/v1/view/outcomes?code=not_authorised").json() == []
 
 
 def test_a_change_or_a_verdict_that_is_not_there_is_404(call: Caller) -> None:

@@ -117,7 +117,8 @@ topics_app.command("apply")(topics.apply)
 app.add_typer(topics_app, name="topics")
 for name, command in (
     ("run", hub.run), ("demo", hub.demo), ("ingest", ingest.ingest), ("stock", read.stock), ("commands", read.commands),
-    ("cases", read.cases), ("holds", read.holds), ("alerts", read.alerts), ("positions", read.positions),
+    ("cases", read.cases), ("outcomes", read.outcomes), ("holds", read.holds), ("alerts", read.alerts),
+    ("positions", read.positions),
     ("expiring", read.expiring), ("trace", read.trace), ("transfers", read.transfers), ("explain", read.explain),
     ("simulate", simulate.simulate), ("schemas", schemas.write), ("migrate", migrate.migrate),
     ("verify", verify.verify), ("edge", edge.edge), ("kpis", kpis), ("consumption", consumption),

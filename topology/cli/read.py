@@ -24,6 +24,7 @@ _LOT_COLUMNS: Final = (
 _GENEALOGY: Final = (
     "relation", "steps", "of_lot", "item", "lot", "container", "quantity", "unit", "site", "location", "occurred", "actor",
 )  # fmt: skip
+OUTCOMES_SHOWN: Final = 100
 _NOTHING: Final = "nothing: no feed has been ingested yet, or the filter fits nothing"
 _STOCK: Final[tuple[str, tuple[str, ...], str]] = ("stock", (), _NOTHING)
 _OPENED: Final = ("containers", ("container", "beyond_use"), "nothing is opened, thawed or made here")
@@ -146,6 +147,22 @@ def holds(data: Data = DEFAULT_DATA, site: SiteFilter = None, limit: Limit = Non
     """Items that are understood and wait for a fact; they apply themselves when it arrives."""
     columns = ("event_id", "site", "kind", "source", "waits_for", "reason", "since")
     _show(data, "holds", columns, as_json=as_json, empty="nothing is held", site=site, limit=limit)
+
+
+def outcomes(
+    data: Data = DEFAULT_DATA,
+    message: Annotated[str | None, typer.Option("--message", help="Of this message: PARTITION/OFFSET.")] = None,
+    site: SiteFilter = None,
+    source: Annotated[str | None, typer.Option("--source", help="Only of this feed.")] = None,
+    outcome: Annotated[str | None, typer.Option("--outcome", help="accepted, duplicate, held or quarantined.")] = None,
+    code: Annotated[str | None, typer.Option("--code", help="Only with this reason code, as not_authorised.")] = None,
+    limit: Limit = OUTCOMES_SHOWN,
+    as_json: AsJson = False,
+) -> None:
+    """How what was received ended, and why: messages, decisions and answers, the newest first."""
+    columns = ("message", "item", "source", "site", "outcome", "code", "reason", "at")
+    asked = {"message": message, "site": site, "source": source, "outcome": outcome, "code": code, "limit": limit}
+    _show(data, "outcomes", columns, as_json=as_json, empty="nothing was received that fits", **asked)
 
 
 def quarantine(
