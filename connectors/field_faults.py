@@ -36,10 +36,12 @@ def sentence(detail: ErrorDetails) -> tuple[str, str]:
     if kind in {"missing", "missing_argument", "missing_keyword_only_argument"}:
         return name, "is missing"
     value = quoted(detail.get("input"), name)
+    if kind == "string_too_short" and context.get("min_length") == 1:
+        return name, f"{value} is empty"
     if kind in {"enum", "literal_error"}:
         return name, f"{value} is not one of {str(context.get('expected', '')).replace(' or ', ', ')}"
     limits = {
-        "string_too_short": "is shorter than {min_length} character(s)",
+        "string_too_short": "is shorter than {min_length} characters",
         "string_too_long": "is longer than {max_length} characters",
         "greater_than_equal": "is less than {ge}",
         "less_than_equal": "is more than {le}",

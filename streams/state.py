@@ -110,8 +110,9 @@ class Table(Generic[V]):
         if key in self._dirty:
             self._undo.append((self, key, self._cache[key]))
         else:
+            encoded = self._encoded.pop(key, b"") or encode_key(key)  # raises for an integer that is too large
             self._undo.append((self, key, _MISSING))
-            self._dirty[key] = self._encoded.pop(key, b"") or encode_key(key)
+            self._dirty[key] = encoded
             if self._before:
                 self._before.pop(key, None)
             self._fresh.append(key)

@@ -307,6 +307,8 @@ class Logistics:
         counted = [
             (h.stamp(t, card, h.feeds.cabinets[unit.place]), lot, self._counted(quantity)) for lot, quantity in card.lots.items()
         ]
+        for at, lot, quantity in counted:
+            h.truth.counted(at, card, lot, quantity)
         for at, lot, quantity in as_one(counted) if lotless and counted else counted:
             t = at
             row = h.feeds.transaction("count", t, unit, drug, quantity, user=user)
@@ -338,6 +340,8 @@ class Logistics:
             (h.stamp(t, card, h.feeds.scanner), lot, self._technician(), self._counted(quantity))
             for lot, quantity in card.lots.items()
         ]
+        for at, lot, _, quantity in counted:
+            h.truth.counted(at, card, lot, quantity)
         total = sum(quantity for *_, quantity in counted)
         for at, lot, user, quantity in counted[-1:] if lotless else counted:
             amount = {"quantity": total if lotless else quantity, "unit": drug.base_unit}

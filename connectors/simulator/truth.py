@@ -165,6 +165,20 @@ class Truth:
         }
         self._write(line)
 
+    def counted(self, t: int, card: Card, lot: Lot, quantity: int) -> None:
+        """A lot was counted: what was written down, and what lay there. It moves nothing."""
+        line: dict[str, Any] = {
+            "type": "count",
+            "site": self.site,
+            "location": card.location,
+            "item": card.item,
+            "lot": lot.number,
+            "quantity": quantity,
+            "was": card.lots.get(lot, 0),
+            "occurred": utc_text(t),
+        }
+        self._write(line)
+
     def _judge_expiries(self, card: Card, until: int) -> None:
         """Judge the card at each instant after the last event and before `until` at which one of its lots expires."""
         if card.policy is None or not card.judged:

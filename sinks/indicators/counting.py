@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 from sinks.indicators.catalogue import ACCURACY
 from sinks.indicators.model import Count, Entry, History, Observation, one
 from sinks.indicators.standing import VARIANCE, taken_back
+
+_UNKNOWN: Final = "unknown"
 
 
 def accuracy(history: History, entries: list[Entry]) -> Iterator[Observation]:
@@ -19,6 +22,8 @@ def accuracy(history: History, entries: list[Entry]) -> Iterator[Observation]:
     for entry in entries:
         if VARIANCE in (entry.from_account, entry.to_account):
             off[entry.event_id][entry.lot] += entry.quantity if entry.from_account == VARIANCE else -entry.quantity
+    for event_id, lots_off in off.items():
+        off[event_id] = _explained(lots_off)
     counted: dict[tuple[str, str, str], list[Count]] = defaultdict(list)
     for count in standing_counts(history):
         counted[count.location, count.item, count.report].append(count)
@@ -28,6 +33,14 @@ def accuracy(history: History, entries: list[Entry]) -> Iterator[Observation]:
             for lot, quantity in off.get(event_id, {}).items():
                 lots[lot] += quantity
         yield one(ACCURACY, location, item, max(line.occurred for line in lines), good=not any(lots.values()))
+
+
+def _explained(off: dict[str, int]) -> dict[str, int]:
+    """What a count of one lot was off by, less what had been moved without its lot: the ledger said so of the place."""
+    named = [lot for lot in off if lot != _UNKNOWN]
+    if len(named) != 1 or _UNKNOWN not in off:
+        return off
+    return {named[0]: off[named[0]] + off[_UNKNOWN]}
 
 
 def standing_counts(history: History) -> list[Count]:

@@ -196,13 +196,14 @@ class _Reader:
         for place, here in by_place.items():
             held, lots = self._held[place], {self._lots[move] for move in here}
             total = sum(held.values())
-            if lots == {UNNAMED} or len(lots) > 1:  # a count of one lot writes that lot alone
+            named = lots - {UNNAMED}
+            if len(named) != 1 or (total <= 0 and lots != named):  # a count of one lot writes it, and what moved without lot
                 if total > 0:
                     self._say(here[0], What.COUNTED, place, None, quantity=total)
                 else:
                     self._say(here[0], What.EMPTIED, place, None)
             else:
-                [lot] = lots
+                [lot] = named
                 if here[0].kind in (EventKind.COUNT, "variance"):
                     self._counting.setdefault(place, {})[lot] = here[0]
                 self._say(here[0], What.COUNTED_LOT, place, None, lot=lot, quantity=max(0, held[lot]))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
@@ -165,8 +165,9 @@ class Places:
         if any(_empties(move, place[2]) for move in here):
             return [None]
         changed = _counted(here, place[2])
-        # A count of one lot writes that lot, one of the whole place the unknown lot; only a count of nothing writes several.
-        whole = any(_writes_all(counts, event) for event in {move.event_id for move in counts})
+        # A count of one lot writes that lot (and what of it moved without lot), one of the whole place the unknown lot; only a
+        # count of nothing writes several.
+        whole = any(_writes_all(counts, event, place[2]) for event in {move.event_id for move in counts})
         if whole and (empty_first or not any(lots.values())):
             return [None]
         return [lot for lot, change in changed.items() if change < 0 and lot[1] != UNKNOWN_LOT and not lots[lot]]
@@ -231,18 +232,38 @@ def _sign(move: Move, account: str) -> int:
 
 
 def _counted(here: Iterable[Move], account: str) -> dict[Lot, int]:
-    """What counts at an instant changed, by lot; corrections of a count are part of it."""
-    found: dict[Lot, int] = {}
+    """What counts at an instant changed, by lot; corrections of a count are part of it.
+
+    What a count of a lot took of the unknown lot was moved before without its lot: that was neither found nor missed.
+    """
+    events: dict[str, dict[Lot, int]] = {}
     for move in here:
         if _is_count(move):
-            lot = (move.product, move.lot_key)
-            found[lot] = found.get(lot, 0) + _sign(move, account) * move.quantity
+            changed, lot = events.setdefault(move.event_id, {}), (move.product, move.lot_key)
+            changed[lot] = changed.get(lot, 0) + _sign(move, account) * move.quantity
+    found: dict[Lot, int] = {}
+    for changed in events.values():
+        explained = _is_of_one_lot(changed)
+        for lot, change in changed.items():
+            if lot[1] != UNKNOWN_LOT or not explained:
+                found[lot] = found.get(lot, 0) + change
     return found
 
 
-def _writes_all(counts: list[Move], event: str) -> bool:
-    lots = {(move.product, move.lot_key) for move in counts if move.event_id == event}
-    return len(lots) > 1 or any(lot[1] == UNKNOWN_LOT for lot in lots)
+def _is_of_one_lot(changed: Mapping[Lot, int]) -> bool:
+    """Whether it is what a count of one lot writes that was moved without lot before: the lot, and the unknown lot against it."""
+    named = [change for lot, change in changed.items() if lot[1] != UNKNOWN_LOT]
+    unknown = sum(change for lot, change in changed.items() if lot[1] == UNKNOWN_LOT)
+    return len(named) == 1 and named[0] * unknown < 0 and abs(unknown) <= abs(named[0])
+
+
+def _writes_all(counts: list[Move], event: str, account: str) -> bool:
+    changed: dict[Lot, int] = {}
+    for move in counts:
+        if move.event_id == event:
+            lot = (move.product, move.lot_key)
+            changed[lot] = changed.get(lot, 0) + _sign(move, account) * move.quantity
+    return not _is_of_one_lot(changed) and (len(changed) > 1 or any(lot[1] == UNKNOWN_LOT for lot in changed))
 
 
 def _empties(move: Move, account: str) -> bool:

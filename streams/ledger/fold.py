@@ -25,6 +25,7 @@ def deltas_of(entry: Entry, lots: Mapping[LotId, int], on_hand: int) -> tuple[tu
     """What the entry adds to each lot, given the lots before it.
 
     A count of one lot sets that lot, its opened containers included: the difference is of unopened stock, unless nothing is left.
+    What of the difference was moved without its lot before is no difference of the place: the unknown lot takes it (`explained`).
     A count of a lot number whose product nobody can tell says how many of it there are: the difference goes to the lot without a
     product. A count of the whole card writes the difference to the unknown lot, because nobody knows which lot it was; a count of
     zero is certain for every lot (`EntryKind.ZERO`), and so is one by lot of the whole card (`SET`).
@@ -53,11 +54,24 @@ def _counted(lot: LotId, amount: int, lots: Mapping[LotId, int]) -> tuple[tuple[
     held = [(one, quantity) for one, quantity in lots.items() if quantity and _is_counted(one, lot)]
     own = [] if amount or lot.container else [(one, -quantity) for one, quantity in held if one.product == lot.product]
     rest = amount - sum(quantity for _, quantity in held) - sum(change for _, change in own)
-    if not own:
-        return _one(lot, rest)
     changes = dict(own)
     changes[lot] = changes.get(lot, 0) + rest
+    if lot.lot != UNKNOWN_LOT:
+        short = sum(min(0, quantity) for one, quantity in lots.items() if one.lot != UNKNOWN_LOT and not _is_counted(one, lot))
+        changes[UNKNOWN_LOT_ID] = -explained(sum(changes.values()), lots.get(UNKNOWN_LOT_ID, 0) + short)
     return tuple((one, change) for one, change in changes.items() if change)
+
+
+def explained(off: int, unknown: int) -> int:
+    """How much of what a count of a lot was off by was moved without its lot before: as far as both have one sign.
+
+    Of 200 of a lot 30 were dispensed without lot: the ledger holds 200 of it and -30 of the unknown lot. Counted are 170: the 30
+    that are missing of the lot are those 30, and nothing is missing of the place. `unknown` is what moved without lot, less what
+    left of other lots beyond what came of them: that much of it came of those.
+    """
+    if off < 0 > unknown:
+        return max(off, unknown)
+    return min(off, unknown) if off > 0 < unknown else 0
 
 
 def _is_counted(one: LotId, lot: LotId) -> bool:

@@ -134,7 +134,7 @@ def _counted_before(work: Work) -> tuple[Posting, ...]:
 def write(desk: Desk, work: Work, card: CardKey, order: OrderKey, posting: Posting, *, partial: bool) -> None:
     """One entry: the card, its lots, the movement, the balances."""
     event = work.event
-    if posting.whole_card:
+    if posting.whole_card or posting.kind is EntryKind.COUNT:  # one of a lot takes up what moved without lot
         lots.first_touch(desk, card, UNKNOWN_LOT_ID)
     for one in posting.found:
         lots.first_touch(desk, card, one.lot)

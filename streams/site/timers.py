@@ -46,11 +46,13 @@ def run(desk: Desk) -> list[CardKey]:
         fired.append((key, timer))
     desk.first_due(following)
     touched: list[CardKey] = []
-    last = {timer: number for number, (_, timer) in enumerate(fired) if timer.kind == _CLOSURE}
-    for number, (key, timer) in enumerate(fired):
+    looked: set[Timer] = set()
+    for key, timer in fired:
         desk.timers.delete(key)
-        if last.get(timer, number) != number:
-            continue  # the same account is looked at again in a moment, and all that is due by now with it
+        if timer.kind == _CLOSURE:
+            if timer in looked:
+                continue  # all that is due by now was looked at with the first timer of the account
+            looked.add(timer)
         point = desk.savepoint()
         try:
             touched.extend(_fire(desk, int(key[0]), timer))

@@ -256,6 +256,7 @@ class PlainLedger:
                 yield f"stock:{told.place}", "variance", one, there[one]
             left = _of_lot(there, lot) - sum(there[one] for one in own)
             yield "variance", f"stock:{told.place}", lot, counted - left
+            yield f"stock:{told.place}", "variance", Lot("", UNKNOWN), _moved_before(there, lot, counted)
         elif counted == 0:
             yield from self._emptied(told, held)
         else:
@@ -423,6 +424,7 @@ class PlainLedger:
             if told.item in self.controlled and told.kind == "count":
                 lot = self.lot_of(told)
                 found[told.key] = told.quantity - (_of_lot(there, lot) if told.lot or told.container else sum(there.values()))
+                found[told.key] -= _moved_before(there, lot, told.quantity)
             elif told.item in self.controlled and told.begin is not None:
                 found[told.key] = told.begin - sum(there.values())
             self._apply(told, held)
@@ -438,6 +440,18 @@ def _lots(held: Accounts, told: Told) -> Counter[Lot]:
     """What lies at a fact's place of its item, by lot."""
     account = f"stock:{told.place}"
     return Counter({lot: quantity for (where, item, lot), quantity in held.items() if (where, item) == (account, told.item)})
+
+
+def _moved_before(there: Counter[Lot], lot: Lot, counted: int) -> int:
+    """How much of what a count of a lot is off by came or left before without lot: as far as both have one sign.
+
+    Of other lots that more left of than came, so much must have come without lot.
+    """
+    off, nameless = counted - _of_lot(there, lot), there.get(Lot("", UNKNOWN), 0)
+    for one, held in there.items():
+        if held < 0 and one.number != UNKNOWN and not _of_lot(Counter({one: 1}), lot):
+            nameless += held
+    return min(off, nameless, key=abs) if lot.number != UNKNOWN and off * nameless > 0 else 0
 
 
 def _of_lot(there: Counter[Lot], lot: Lot) -> int:

@@ -200,9 +200,16 @@ def _move(held: dict[str, Lots], source: str | None, target: str | None, lot: st
 
 
 def _count(here: Lots, fact: Fact) -> None:
-    """A count is absolute: of its lot; without a lot of the place, the difference being nobody knows which lot."""
+    """A count is absolute: of its lot; without a lot of the place, the difference being nobody knows which lot.
+
+    What a counted lot is off by is first what was moved without lot.
+    """
     if fact.lot:
+        others = sum(min(0, quantity) for lot, quantity in here.items() if lot not in (fact.lot, UNKNOWN))
+        off, unknown = fact.quantity - here[fact.lot], here[UNKNOWN] + others
         here[fact.lot] = fact.quantity
+        if off * unknown > 0:  # what is off was moved without its lot before, as far as both are of one sign
+            here[UNKNOWN] -= min(off, unknown, key=abs)
     elif fact.quantity == 0:
         here.clear()
     else:

@@ -197,7 +197,12 @@ def _counted(lots: dict[LotKey, int], lot: LotKey, amount: int) -> list[tuple[Lo
     }  # fmt: skip
     emptied = [one for one in held if one[2] and one[0] == product] if not amount and not container else []
     rest = amount - sum(quantity for one, quantity in held.items() if one not in emptied)
-    return [*((one, -held[one]) for one in emptied), (lot, rest)]
+    deltas = [*((one, -held[one]) for one in emptied), (lot, rest)]
+    overdrawn = sum(quantity for one, quantity in lots.items() if quantity < 0 and one not in held and one[1] != UNKNOWN_LOT[1])
+    off, nameless = amount - sum(held.values()), lots.get(UNKNOWN_LOT, 0) + overdrawn
+    if number != UNKNOWN_LOT[1] and (off < 0) == (nameless < 0):
+        deltas.append((UNKNOWN_LOT, -min(off, nameless, key=abs)))  # what is off left or came before, and nobody named its lot
+    return deltas
 
 
 def unopened(lot: LotKey) -> LotKey:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -61,9 +62,14 @@ def test_every_true_movement_is_told_by_a_message_of_the_same_second() -> None:
     assert told == true
 
 
+def there(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of the truth without what a counter wrote down."""
+    return {**line, "quantity": line["was"]} if line["type"] == "count" else line
+
+
 def test_miscounts_change_counts_and_nothing_else() -> None:
     faulty, plain = run(replace(SMALL, miscounts=0.5)), run(SMALL)
-    assert faulty.truth == plain.truth, "the truth is what stands on the shelf"
+    assert [there(line) for line in faulty.truth] == [there(line) for line in plain.truth], "the truth is what stands on the shelf"
     told, exact = Reader(faulty).facts(), Reader(plain).facts()
     changed = [key for key in exact if told[key] != exact[key]]
     assert changed

@@ -272,3 +272,14 @@ def test_the_case_of_a_removal_that_is_taken_back_says_so() -> None:
     [case] = later(site_hub, 900)
     assert "100 mcg of amox 250 mg tablet removed at icu/cab1/d1/p1 was taken back" in case.text
     assert (case.state, case.facts["open"]) == ("open", "0")
+
+
+def test_an_overdue_case_is_told_as_it_stands_when_much_falls_due_at_once() -> None:
+    """Between the two looks at the account its case became overdue: what was given by then is in the alert."""
+    h = hub()
+    h.hear(of("vend", 1, 0))
+    h.tick(minutes(181))
+    h.hear(of("administer", 100, 1400), of("vend", 1, 1500))
+    h.tick(minutes(1700))
+    [alert] = [alert.text for alert in h.all(ALERTS) if alert.kind == "case_overdue" and "removed" in alert.text]
+    assert "are accounted for now, later than they should be" in alert

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from schemas.keys import Key, encode_key
+from schemas.keys import Key, decode_key, encode_key
 from streams import state as state_module
 from streams.state import Change, MemoryBackend, State, Table, TableSpec
 
 SPEC = TableSpec("numbers", int)
+GROUPED = TableSpec("numbers", int, group=1)
 OTHER = TableSpec("others", int)
 PARTS = st.sampled_from(["", "main", "main2", "main/a", "a\x00b", "ß", "icu"])
 KEYS = st.tuples(PARTS, st.sampled_from([-5, 0, 7]), PARTS) | st.tuples(PARTS, st.sampled_from([-5, 0, 7])) | st.tuples(PARTS)
@@ -26,11 +28,13 @@ def ordered(pairs: dict[Key, int]) -> list[tuple[Key, int]]:
 class TableMachine(RuleBasedStateMachine):
     """Puts, deletes, flushes, rollbacks; after each, every way to read agrees with two dictionaries."""
 
+    spec = SPEC
+
     def __init__(self) -> None:
         super().__init__()
         self.backend = MemoryBackend()
-        self.state = State((SPEC,), lambda _: self.backend)
-        self.table: Table[int] = self.state.table(SPEC)
+        self.state = State((self.spec,), lambda _: self.backend)
+        self.table: Table[int] = self.state.table(self.spec)
         self.now: dict[Key, int] = {}
         self.before: dict[Key, int] = {}
 
@@ -38,6 +42,11 @@ class TableMachine(RuleBasedStateMachine):
     def put(self, key: Key, value: int) -> None:
         self.table.put(key, value)
         self.now[key] = value
+
+    @rule(key=KEYS, amount=st.integers(-3, 3))
+    def add(self, key: Key, amount: int) -> None:
+        self.table.add(key, amount)
+        self.now[key] = self.now.get(key, 0) + amount
 
     @rule(key=KEYS)
     def delete(self, key: Key) -> None:
@@ -80,13 +89,32 @@ class TableMachine(RuleBasedStateMachine):
         backwards = [pair for pair in everything if encode_key(pair[0]) < mark][::-1]
         assert list(self.table.scan((), start=start, reverse=True)) == backwards
 
+    @rule(start=KEYS)
+    def scan_a_prefix_from_a_key(self, start: Key) -> None:
+        mark, inside = encode_key(start), ordered({key: value for key, value in self.now.items() if key[0] == start[0]})
+        behind = [pair for pair in inside if encode_key(pair[0]) >= mark]
+        assert list(self.table.scan(start[:1], start=start)) == behind
+        assert list(self.table.scan(start[:1], start=start, reverse=True)) == inside[: len(inside) - len(behind)][::-1]
+
+    @rule()
+    def discard(self) -> None:
+        self.state.discard()
+        self.now = {decode_key(key): msgspec.msgpack.decode(value) for key, value in self.backend.pairs.items()}
+        self.before = dict(self.now)
+
     @invariant()
     def changes_are_in_key_order(self) -> None:
         keys = [key for _, key, _ in self.state.changes()]
         assert keys == sorted(set(keys))
 
 
-class SmallCacheMachine(TableMachine):
+class GroupedMachine(TableMachine):
+    """The same where the keys of a group are remembered between scans."""
+
+    spec = GROUPED
+
+
+class SmallCacheMachine(GroupedMachine):
     """The same with a cache that begins a new generation at nearly every flush."""
 
     def __init__(self) -> None:
@@ -98,8 +126,10 @@ class SmallCacheMachine(TableMachine):
 
 
 TestTableMachine = TableMachine.TestCase
+TestGroupedMachine = GroupedMachine.TestCase
 TestSmallCacheMachine = SmallCacheMachine.TestCase
 TestTableMachine.settings = settings(max_examples=150, stateful_step_count=40, derandomize=True, deadline=None, database=None)
+TestGroupedMachine.settings = TestTableMachine.settings
 TestSmallCacheMachine.settings = TestTableMachine.settings
 
 
@@ -192,3 +222,12 @@ def test_taking_back_restores_what_an_earlier_event_of_the_batch_wrote() -> None
     table.put(("b",), 3)
     state.rollback_event()
     assert list(table.scan(())) == [(("a",), 1)]
+
+
+def test_a_key_that_can_not_be_encoded_leaves_nothing_to_take_back() -> None:
+    state, _, table = fresh()
+    state.begin_event()
+    with pytest.raises(OverflowError):
+        table.put((2**70,), 1)
+    state.rollback_event()
+    assert state.changes() == []
