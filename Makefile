@@ -40,8 +40,8 @@ bench: setup  ## the table of rates, each beside its peer
 bench-kafka: setup  ## rates on a real Kafka broker
 	$(BIN)/python -m tests.bench kafka
 
-simulate: setup  ## all 20 seeds of the simulated network, forwards, doubled, permuted and killed
-	WARDSTOCK_SEEDS=20 $(BIN)/python -m pytest -q tests/simulation/test_network.py
+simulate: setup  ## all 20 seeds of the simulated network, forwards, doubled, permuted and killed; a month of eight sites
+	WARDSTOCK_SEEDS=20 WARDSTOCK_MONTH_BEDS=20 $(BIN)/python -m pytest -q tests/simulation/test_network.py tests/simulation/test_month.py
 
 crash: setup  ## the long crash simulation: make crash SEEDS=10000
 	WARDSTOCK_CRASH_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q tests/simulation/test_crash.py
