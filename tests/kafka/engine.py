@@ -50,11 +50,22 @@ class WorkerThread:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
+    async def _end(self) -> None:
+        """Close what is open, as the end of a process does: a worker that was stopped while it joined leaves connections."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        for connection in list(self._loop._transports.values()):  # type: ignore[attr-defined]  # asyncio has no public list of them
+            connection.abort()
+        await asyncio.sleep(0)
+
     def call(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(IDLE_SECONDS_MAX)
 
     def stop(self) -> None:
         self.call(self.worker.stop())
+        self.call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(IDLE_SECONDS_MAX)
         self._loop.close()
