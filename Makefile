@@ -32,7 +32,7 @@ check: setup  ## lint, types, architecture, sizes
 	$(BIN)/python -m pytest -q tests/unit/test_tidy.py
 
 test: check  ## everything that must be true
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m tests.side_by_side
 
 bench: setup  ## the table of rates, each beside its peer
 	$(BIN)/python -m tests.bench

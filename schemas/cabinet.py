@@ -17,6 +17,8 @@ from schemas.codec import Codec, inbound_contract
 from schemas.events import QUANTITY_MAX, Sequence
 
 TRANSACTIONS_MAX: Final = 1_000
+LOTS_MAX: Final = 200
+"""Lots of one item in one pocket."""
 
 
 class CabinetAction(StrEnum):
@@ -31,6 +33,16 @@ class CabinetAction(StrEnum):
     COUNT = "count"
     EXPIRE = "expire"
     NULL = "null"
+
+
+@inbound_contract
+class PocketLot:
+    """What a count found of one lot, in the transaction's `unit`. Without `product_code` it is of the transaction's product."""
+
+    quantity: Annotated[Decimal, Field(ge=0, le=QUANTITY_MAX)]
+    lot: Annotated[str | None, Field(max_length=50)] = None
+    expiry: date | None = None
+    product_code: Annotated[str | None, Field(max_length=100, description="in the transaction's `code_system`")] = None
 
 
 @inbound_contract
@@ -52,6 +64,10 @@ class CabinetTransaction:
     begin_count_verified: Annotated[bool, Field(description="counted by a person (count-back)")] = False
     lot: Annotated[str | None, Field(max_length=50)] = None
     expiry: date | None = None
+    lots: Annotated[
+        tuple[PocketLot, ...],
+        Field(max_length=LOTS_MAX, description="of a count: every lot in the pocket, `quantity` their sum; no other is there"),
+    ] = ()
     serial: str | None = None
     container: Annotated[str | None, Field(max_length=100, description="label of an opened container")] = None
     user: str | None = None

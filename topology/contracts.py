@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas import cabinet, erp, events, notices, paper, preparation, records, scan, transfers
+from schemas import cabinet, counting, erp, events, notices, paper, preparation, records, scan, transfers
 from schemas.codec import Codec
 from schemas.reference import REFERENCE_KINDS
 
@@ -13,8 +13,8 @@ _ALL: Final[tuple[Codec[Any], ...]] = (
     events.PROPOSAL, notices.NOTICE, transfers.TRANSFER_NOTICE, events.ITEM_OUTCOME,
     records.MOVEMENT, records.BALANCE, records.POSITION, records.COMMAND, records.ALERT,
     records.CASE, records.RECALL_READING, records.KPI, records.HOLD, records.QUARANTINED,
-    cabinet.CABINET_TRANSACTION, scan.SCAN_EVENT, preparation.TRANSFORM_SCAN, preparation.UNDO_SCAN, paper.PAPER_ENTRY,
-    erp.ERP_ANSWER, erp.PERSON_DECISION, *(kind.codec for kind in REFERENCE_KINDS.values()),
+    cabinet.CABINET_TRANSACTION, scan.SCAN_EVENT, counting.COUNT_ALL_SCAN, preparation.TRANSFORM_SCAN, preparation.UNDO_SCAN,
+    paper.PAPER_ENTRY, erp.ERP_ANSWER, erp.PERSON_DECISION, *(kind.codec for kind in REFERENCE_KINDS.values()),
 )  # fmt: skip
 
 CONTRACTS: Final[dict[str, Codec[Any]]] = {codec.name: codec for codec in _ALL}

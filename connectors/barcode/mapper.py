@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from connectors.barcode.counting import map_count_all
 from connectors.barcode.parse import Barcode
 from connectors.barcode.preparation import map_transform, map_undo
 from connectors.barcode.reading import codes_of, place_code, readable
@@ -20,6 +21,7 @@ from connectors.json_items import (
 )
 from connectors.json_text import is_text
 from schemas.codes import normalise_lot
+from schemas.counting import COUNT_ALL
 from schemas.events import StockEvent
 from schemas.ids import derived_id
 from schemas.kinds import EventKind, Feed
@@ -44,7 +46,7 @@ _KINDS: Final = {
     ScanActivity.THAW: EventKind.THAW,
     ScanActivity.OUT_OF_FRIDGE: EventKind.OUT_OF_FRIDGE,
 }
-_OTHERS: Final = {TRANSFORM: map_transform, UNDO: map_undo}
+_OTHERS: Final = {COUNT_ALL: map_count_all, TRANSFORM: map_transform, UNDO: map_undo}
 """Activities that are no scan of one package."""
 _ARRIVES: Final = frozenset({ScanActivity.RECEIVE, ScanActivity.ARRIVE})
 _TRAVELS: Final = frozenset({ScanActivity.SEND, ScanActivity.ARRIVE})

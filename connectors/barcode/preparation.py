@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from connectors.barcode.lines import check_lines, expiry_of, facility_of, lot_of, site_of
 from connectors.barcode.parse import Barcode
 from connectors.barcode.reading import codes_of, place_code, readable
-from connectors.json_items import Fault, checked_expiry, checked_quantity, instant, quoted, validated
+from connectors.json_items import Fault, checked_expiry, checked_quantity, instant, validated
 from schemas.codec import Codec
-from schemas.codes import Code, normalise_lot
+from schemas.codes import Code
 from schemas.events import StockEvent, TransformPart
 from schemas.ids import derived_id
 from schemas.kinds import EventKind, Feed
@@ -31,11 +32,9 @@ _LINES: Final[tuple[tuple[str, Codec[Any]], ...]] = (("inputs", TRANSFORM_INPUT)
 def map_transform(item: dict[str, Any], message: RawMessage, ref: RawRef, context: MappingContext) -> StockEvent:
     """The event of one transform. Raises `Fault`, which names the line."""
     for name, codec in _LINES:
-        lines = item.get(name)
-        for number, line in enumerate(lines if isinstance(lines, list) else ()):
-            _checked(codec, line, f"{name}[{number}]")
+        check_lines(item, name, codec)
     scan = validated(TRANSFORM_SCAN, item, instants=("occurred",))
-    site, site_id = _site(scan.facility, message, context)
+    site, site_id = site_of(scan.facility, message, context)
     event_key = scan_key(scan.session, scan.event_id)
     occurred, zone_assumed = instant("occurred", scan.occurred, site)
     year = message.received_at.year
@@ -49,14 +48,14 @@ def map_transform(item: dict[str, Any], message: RawMessage, ref: RawRef, contex
         site=site_id, source=message.source, raw=ref, occurred=occurred, received_at=message.received_at,
         location_codes=(place_code(scan.location, year),), device_sequence=scan.device_sequence, transaction_id=scan.event_id,
         order_id=scan.order_id or None, actor=scan.user, witness=scan.witness or None, parts=tuple(parts),
-        recipe=scan.recipe, test=scan.test, zone_assumed=zone_assumed, **_facility(scan.facility, context),
+        recipe=scan.recipe, test=scan.test, zone_assumed=zone_assumed, **facility_of(scan.facility, context),
     )  # fmt: skip
 
 
 def map_undo(item: dict[str, Any], message: RawMessage, ref: RawRef, context: MappingContext) -> StockEvent:
     """The event that takes a scan back. Raises `Fault`."""
     scan = validated(UNDO_SCAN, item, instants=("occurred",))
-    site, site_id = _site(scan.facility, message, context)
+    site, site_id = site_of(scan.facility, message, context)
     event_key = scan_key(scan.session, scan.event_id)
     undone = scan_key(scan.undoes_session or scan.session, scan.undoes)
     if undone == event_key:
@@ -66,18 +65,8 @@ def map_undo(item: dict[str, Any], message: RawMessage, ref: RawRef, context: Ma
         event_id=derived_id("event", site_id, event_key), event_key=event_key, kind=EventKind.REVERSAL, feed=Feed.SCAN,
         site=site_id, source=message.source, raw=ref, occurred=occurred, received_at=message.received_at,
         device_sequence=scan.device_sequence, transaction_id=scan.event_id, actor=scan.user, reverses=undone,
-        test=scan.test, zone_assumed=zone_assumed, **_facility(scan.facility, context),
+        test=scan.test, zone_assumed=zone_assumed, **facility_of(scan.facility, context),
     )  # fmt: skip
-
-
-def _checked(codec: Codec[Any], line: object, where: str) -> None:
-    """Validate a line by itself, so that what is wrong is told by its place."""
-    if not isinstance(line, dict):
-        raise Fault("invalid_fields", f"{where}: is not an object.")
-    try:
-        validated(codec, line, instants=("beyond_use",), dates=("expiry",))
-    except Fault as fault:
-        raise Fault(fault.code, f"{where}.{fault.reason}") from None
 
 
 def _part(
@@ -90,8 +79,8 @@ def _part(
         return TransformPart(
             made=isinstance(line, TransformOutput), codes=_codes(line, barcode),
             quantity=checked_quantity("quantity", line.quantity) or line.quantity, unit=line.unit,
-            location_codes=(place_code(line.location, year),) if line.location else (), lot=_lot(line, barcode),
-            expiry=checked_expiry(_expiry(line, barcode)), container=line.container,
+            location_codes=(place_code(line.location, year),) if line.location else (), lot=lot_of(line.lot, barcode),
+            expiry=checked_expiry(expiry_of(line.expiry, barcode)), container=line.container,
             beyond_use=beyond_use,
         )  # fmt: skip
     except Fault as fault:
@@ -104,22 +93,6 @@ def _codes(line: TransformInput | TransformOutput, barcode: Barcode | None) -> t
     return codes_of(barcode) if barcode is not None else (Code(system=line.code_system.strip().lower(), value=line.code or ""),)
 
 
-def _lot(line: TransformInput | TransformOutput, barcode: Barcode | None) -> str | None:
-    scanned = barcode.lot if barcode is not None else None
-    if scanned and line.lot and normalise_lot(scanned) != normalise_lot(line.lot):
-        reason = f"lot {quoted(line.lot)} was typed, but the barcode says {quoted(scanned)}; leave the typed lot out."
-        raise Fault("lot_mismatch", reason)
-    return scanned or line.lot or None
-
-
-def _expiry(line: TransformInput | TransformOutput, barcode: Barcode | None) -> date | None:
-    scanned = barcode.expiry if barcode is not None else None
-    if scanned and line.expiry and scanned != line.expiry:
-        reason = f"expiry {line.expiry} was typed, but the barcode says {scanned}; leave the typed expiry out."
-        raise Fault("expiry_mismatch", reason)
-    return scanned or line.expiry
-
-
 def _beyond_use(line: TransformInput | TransformOutput, site: SiteFacts | None, occurred: datetime) -> datetime | None:
     if not isinstance(line, TransformOutput) or line.beyond_use is None:
         return None
@@ -127,13 +100,3 @@ def _beyond_use(line: TransformInput | TransformOutput, site: SiteFacts | None, 
     if until < occurred:
         raise Fault("invalid_fields", "beyond_use is before it was made.")
     return until
-
-
-def _site(facility: str | None, message: RawMessage, context: MappingContext) -> tuple[SiteFacts | None, str]:
-    site = context.site((facility,) if facility else (), message.site)
-    return site, site.id if site is not None else ""
-
-
-def _facility(facility: str | None, context: MappingContext) -> dict[str, Any]:
-    known = (facility,) if facility else ()
-    return {"facility": facility or None, "facility_matched": bool(facility) and context.knows_facility(known)}

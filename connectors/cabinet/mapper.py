@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors.json_items import Fault, checked_expiry, checked_quantity, instant, key, map_items, validated
 from schemas.cabinet import CABINET_TRANSACTION, TRANSACTIONS_MAX, CabinetAction, CabinetTransaction
 from schemas.codes import Code
-from schemas.events import StockEvent
+from schemas.events import FoundLot, StockEvent
 from schemas.ids import derived_id
 from schemas.kinds import EventKind, Feed
 from schemas.mapping import Mapped, MappingContext, SiteFacts
@@ -60,12 +60,13 @@ def transaction_event(
         raw=ref,
         occurred=occurred,
         received_at=message.received_at,
-        codes=(Code(system=transaction.code_system.strip().lower(), value=transaction.product_code),),
+        codes=_codes(transaction, *(one.product_code for one in transaction.lots)),
         quantity=checked_quantity("quantity", transaction.quantity),
         unit=transaction.unit,
         location_codes=(transaction.device,),
         pocket=transaction.pocket,
         lot=transaction.lot or None,
+        found=_found(transaction),
         expiry=checked_expiry(transaction.expiry),
         serial=transaction.serial or None,
         container=transaction.container or None,
@@ -85,6 +86,33 @@ def transaction_event(
         facility=facility,
         facility_matched=bool(facility) and context.knows_facility((facility,) if facility else ()),
     )
+
+
+def _codes(transaction: CabinetTransaction, *others: str | None) -> tuple[Code, ...]:
+    """The transaction's product code, and others in the same system."""
+    system = transaction.code_system.strip().lower()
+    return tuple(Code(system=system, value=code) for code in dict.fromkeys((transaction.product_code, *filter(None, others))))
+
+
+def _found(transaction: CabinetTransaction) -> tuple[FoundLot, ...]:
+    """What a count of a whole pocket found of each lot. Raises `Fault` where lots are told of anything else, or don't add up."""
+    lots = transaction.lots
+    if not lots:
+        return ()
+    if transaction.action is not CabinetAction.COUNT or transaction.lot:
+        raise Fault("invalid_fields", "lots: only a count names every lot of a pocket, and then `lot` is left out.")
+    total = sum(one.quantity for one in lots)
+    if total != transaction.quantity:
+        reason = f"lots: add up to {total}, but quantity is {transaction.quantity}; state every lot of the pocket."
+        raise Fault("invalid_fields", reason)
+    system = transaction.code_system.strip().lower()
+    return tuple(
+        FoundLot(
+            codes=(Code(system=system, value=one.product_code or transaction.product_code),),
+            quantity=one.quantity, lot=one.lot or None, expiry=checked_expiry(one.expiry),
+        )
+        for one in lots
+    )  # fmt: skip
 
 
 def _reverses(transaction: CabinetTransaction, facility: str | None, event_key: str) -> str | None:

@@ -17,6 +17,7 @@ from connectors.http.idempotency import KEY_CHARACTERS_MAX
 from connectors.http.intake import KEY_HEADER, NAME_CHARACTERS_MAX, SITE_HEADER, SOURCE_HEADER
 from connectors.http.openapi_parts import JSON, RETRY_AFTER, Json, answer, body, components_of, parameter, ref
 from schemas.cabinet import CABINET_TRANSACTION
+from schemas.counting import COUNT_ALL_SCAN
 from schemas.erp import ERP_ANSWER, PERSON_DECISION
 from schemas.preparation import TRANSFORM_SCAN, UNDO_SCAN
 from schemas.scan import SCAN_EVENT
@@ -44,7 +45,7 @@ _TYPE: Final = parameter(
     "path", "resource_type", {"type": "string", "minLength": 1, "examples": sorted(READERS)}, "A FHIR resource type."
 )
 _ID: Final = parameter("path", "id", {"type": "string", "minLength": 1}, "The resource's logical id.")
-_SCANS: Final = (SCAN_EVENT.name, TRANSFORM_SCAN.name, UNDO_SCAN.name)
+_SCANS: Final = (SCAN_EVENT.name, COUNT_ALL_SCAN.name, TRANSFORM_SCAN.name, UNDO_SCAN.name)
 _EPCIS: Final = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}
 _REFUSALS: Final = {
     "400": "Nothing was stored: the body is empty or incomplete, or a name can't be used.",
@@ -60,7 +61,7 @@ def feed_paths() -> Json:
     """Path items of all HTTP feeds."""
     return {
         "/cabinet": _own("take_cabinet", "Transactions of dispensing cabinets", CABINET_TRANSACTION.name, TRANSACTIONS_MAX),
-        "/scans": _own("take_scans", "Barcode scans, transforms, and what takes them back", _SCANS, SCANS_MAX),
+        "/scans": _own("take_scans", "Barcode scans, counts of a place, transforms, what takes them back", _SCANS, SCANS_MAX),
         "/erp/answers": _own("take_erp_answers", "An ERP's answers to commands", ERP_ANSWER.name, ANSWERS_MAX),
         "/decisions": _own("take_decisions", "People's decisions on commands and cases", PERSON_DECISION.name, DECISIONS_MAX),
         "/epcis": _taken("take_epcis", "EPCIS 2.0 documents and events (JSON-LD)", _EPCIS, "A document, or events."),
@@ -70,7 +71,7 @@ def feed_paths() -> Json:
 
 def feed_components() -> Json:
     """The schemas that `feed_paths` refers to: the published contracts, and the forms of the answers."""
-    contracts = (CABINET_TRANSACTION, SCAN_EVENT, TRANSFORM_SCAN, UNDO_SCAN, ERP_ANSWER, PERSON_DECISION)
+    contracts = (CABINET_TRANSACTION, SCAN_EVENT, COUNT_ALL_SCAN, TRANSFORM_SCAN, UNDO_SCAN, ERP_ANSWER, PERSON_DECISION)
     return {**components_of((codec.name, codec.json_schema()) for codec in contracts), **_ANSWERS, **_FHIR_FORMS}
 
 

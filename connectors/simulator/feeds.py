@@ -20,6 +20,7 @@ from connectors.simulator.plan import CLINIC, SitePlan, Unit
 from connectors.simulator.truth import Lot
 from connectors.simulator.wire_hl7 import UNIT_CODES, Hl7Writer, dose_text, restamp
 from connectors.simulator.wire_json import UNIT_WORDS, body_of, element_string
+from schemas.counting import COUNT_ALL
 from schemas.raw import CABINET_JSON, FHIR_JSON, HL7_ER7, SCAN_JSON
 
 Part = tuple[int, Lot, int]
@@ -64,6 +65,7 @@ class Feeds:
         self._unreported = knobs.unreported_lots
         self._faults = Random(f"{knobs.seed}:{plan.id}:faults")  # noqa: S311  # reproducible faults, nothing secret
         self._unscanned = knobs.unscanned
+        self.whole_counts = knobs.whole_counts
         self._scanners = Random(f"{knobs.seed}:{plan.id}:unscanned")  # noqa: S311  # the same
         self._numbers: dict[str, int] = {}
 
@@ -185,6 +187,15 @@ class Feeds:
             row["expiry"] = lot.expiry
         return row
 
+    def with_lots(self, row: dict[str, Any], parts: list[Part]) -> dict[str, Any]:
+        """Add every lot that a count of a whole pocket found."""
+        name = {"ndc": "ndc11", "local": "local", "gtin": "gtin"}[self.plan.cabinet_codes]
+        row["lots"] = [
+            {"lot": lot.number, "expiry": lot.expiry, "quantity": quantity, "product_code": getattr(lot.box, name)}
+            for _, lot, quantity in parts
+        ]
+        return self.with_lot(row, parts[-1][1], lotless=True)
+
     def cabinet(self, t: int, rows: list[dict[str, Any]]) -> None:
         """Send transactions of one cabinet in one body; `t` is the last one's instant."""
         self._outbox.post(t, self.plan.source("cabinets"), "cabinet", CABINET_JSON, body_of(rows))
@@ -211,6 +222,27 @@ class Feeds:
             "device_sequence": number,
         }
         row.update(more)
+        self._outbox.post(t, self.plan.source("scans"), "scan", SCAN_JSON, body_of([row]))
+
+    def scan_all(self, parts: list[Part], location: str, user: str, unit: str) -> None:
+        """A count of everything at a place, lot by lot, of its last instant."""
+        number = self.scanner.next()
+        t = parts[-1][0]
+        first = number % 3 == 0
+        codes = [element_string(lot.box.gtin, lot.number, lot.expiry_digits[2:], lot_first=first) for _, lot, _ in parts]
+        row = {
+            "session": f"{self.plan.id}-{self.clock.local_date(t):%Y%m%d}",
+            "event_id": f"S{number:09d}",
+            "activity": COUNT_ALL,
+            "occurred": self.clock.iso(t),
+            "location": location,
+            "user": user,
+            "unit": unit,
+            "lots": [{"barcode": code, "quantity": part[2]} for code, part in zip(codes, parts, strict=True)],
+            "facility": self.plan.facility,
+            "device": self.scanner.name,
+            "device_sequence": number,
+        }
         self._outbox.post(t, self.plan.source("scans"), "scan", SCAN_JSON, body_of([row]))
 
     # ---- FHIR -----------------------------------------------------------------------------------------------------

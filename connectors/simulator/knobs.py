@@ -44,7 +44,8 @@ class Knobs:
     one or two. `wrong_codes`: stock messages with a product code nobody knows. `unreported_lots`: without lot and expiry.
 
     `unscanned`: what cabinets, administrations and dispenses tell without lot, in one message for all lots taken at once; scans
-    keep theirs. `drawing`: how lots are taken (`drawing.DRAWINGS`), by all but the share of removals that is `careless`.
+    keep theirs. `whole_counts`: who counts a place lot by lot says that this was all; else each lot is told by itself, and one
+    that is used up by nobody. `drawing`: how lots are taken (`drawing.DRAWINGS`), by all but the share that is `careless`.
     """
 
     seed: int = 1
@@ -60,6 +61,7 @@ class Knobs:
     wrong_codes: float = 0.0
     unreported_lots: float = 0.0
     unscanned: float = 0.0
+    whole_counts: bool = False
     drawing: str = FEFO
     careless: float = 0.0
 

@@ -309,10 +309,11 @@ class Logistics:
         ]
         for at, lot, quantity in counted:
             h.truth.counted(at, card, lot, quantity)
-        for at, lot, quantity in as_one(counted) if lotless and counted else counted:
+        whole = h.feeds.whole_counts and not lotless
+        for at, lot, quantity in as_one(counted) if counted and (lotless or whole) else counted:
             t = at
             row = h.feeds.transaction("count", t, unit, drug, quantity, user=user)
-            rows.append(h.feeds.with_lot(row, lot, lotless=lotless, counted=True))
+            rows.append(h.feeds.with_lots(row, counted) if whole else h.feeds.with_lot(row, lot, lotless=lotless, counted=True))
         if not rows:
             return
         h.feeds.cabinet(t, rows)
@@ -342,6 +343,10 @@ class Logistics:
         ]
         for at, lot, _, quantity in counted:
             h.truth.counted(at, card, lot, quantity)
+        if counted and h.feeds.whole_counts and not lotless:
+            parts = [(at, lot, quantity) for at, lot, _, quantity in counted]
+            h.feeds.scan_all(parts, MAIN, counted[-1][2], drug.base_unit)
+            return
         total = sum(quantity for *_, quantity in counted)
         for at, lot, user, quantity in counted[-1:] if lotless else counted:
             amount = {"quantity": total if lotless else quantity, "unit": drug.base_unit}

@@ -36,11 +36,14 @@ def accuracy(history: History, entries: list[Entry]) -> Iterator[Observation]:
 
 
 def _explained(off: dict[str, int]) -> dict[str, int]:
-    """What a count of one lot was off by, less what had been moved without its lot: the ledger said so of the place."""
-    named = [lot for lot in off if lot != _UNKNOWN]
-    if len(named) != 1 or _UNKNOWN not in off:
-        return off
-    return {named[0]: off[named[0]] + off[_UNKNOWN]}
+    """What a count of lots was off by, less what had been moved without its lot: the ledger said so of the place."""
+    found = dict(off)
+    rest = found.pop(_UNKNOWN, 0)
+    for lot, quantity in sorted(found.items()):
+        taken = min(abs(quantity), abs(rest)) if quantity * rest < 0 else 0
+        found[lot] += taken if rest > 0 else -taken
+        rest -= taken if rest > 0 else -taken
+    return {**found, _UNKNOWN: rest}
 
 
 def standing_counts(history: History) -> list[Count]:

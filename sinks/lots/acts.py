@@ -197,14 +197,16 @@ class _Reader:
             held, lots = self._held[place], {self._lots[move] for move in here}
             total = sum(held.values())
             named = lots - {UNNAMED}
-            if len(named) != 1 or (total <= 0 and lots != named):  # a count of one lot writes it, and what moved without lot
+            counting = here[0].kind in (EventKind.COUNT, "variance")
+            # A count of one lot writes it, and what moved without lot; one that writes several is of the whole place, lot by lot.
+            if not named or (total <= 0 and (lots != named or len(named) > 1)) or (len(named) > 1 and not counting):
                 if total > 0:
                     self._say(here[0], What.COUNTED, place, None, quantity=total)
                 else:
                     self._say(here[0], What.EMPTIED, place, None)
-            else:
-                [lot] = named
-                if here[0].kind in (EventKind.COUNT, "variance"):
+                continue
+            for lot in sorted(named):
+                if counting:
                     self._counting.setdefault(place, {})[lot] = here[0]
                 self._say(here[0], What.COUNTED_LOT, place, None, lot=lot, quantity=max(0, held[lot]))
 

@@ -91,6 +91,7 @@ def post_count(desk: Desk, work: Work, made: Plan) -> list[CardKey]:
     event = work.event
     order: OrderKey = (to_us(event.occurred), event.device_sequence, KIND_RANK[event.kind], event.event_key, 0)
     entries, touched = _enter(desk, work, made, order)
+    countback.watch(desk, event, work.item, (event.site, work.location, work.item.id), order, None)
     remember(desk, event, [work.item], entries, made)
     return touched
 

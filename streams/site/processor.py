@@ -248,12 +248,10 @@ class SiteProcessor:
                 return self._hold(desk, event, lines, was)
             touched, text = transform.post(desk, event, lines)
         else:
-            works = [self._work(desk, one, place) for one in (event, *wholecount.parts_of(event))]
-            missing = next((one for one in works if isinstance(one, Missing)), None)
-            if missing is not None:
-                return self._hold(desk, event, missing, was)
-            whole, *parts = [one for one in works if isinstance(one, Work)]
-            touched, text = wholecount.post(desk, whole, parts)
+            counted = wholecount.understood(desk, event, place, self._work)
+            if isinstance(counted, Missing):
+                return self._hold(desk, event, counted, was)
+            touched, text = wholecount.post(desk, *counted)
             desk.count(event.site, "posted")
         self._accept(desk, event, "posted", text, was)
         return touched

@@ -150,7 +150,7 @@ def _next_count(desk: Desk, card: CardKey, us: int) -> int:
 
 
 def _is_whole(entry: Entry) -> bool:
-    return entry.kind is EntryKind.ZERO or (entry.kind is EntryKind.COUNT and entry.whole_card)
+    return entry.kind in (EntryKind.ZERO, EntryKind.SET) or (entry.kind is EntryKind.COUNT and entry.whole_card)
 
 
 def _judge(desk: Desk, rule: ShiftCount, end: int) -> None:
@@ -185,7 +185,7 @@ def _counted(desk: Desk, rule: ShiftCount, card: CardKey, end: int) -> tuple[boo
     for key, entry in desk.book.history.scan(card, start=(*card, start)):
         if int(key[3]) > until:
             break
-        if entry.kind not in (EntryKind.COUNT, EntryKind.ZERO) or entry.movement_kind != EventKind.COUNT:
+        if entry.kind not in (EntryKind.COUNT, EntryKind.ZERO, EntryKind.SET) or entry.movement_kind != EventKind.COUNT:
             continue
         actor, witness = _counters(desk).get(key) or ("", "")
         if not actor or not witness or actor == witness:

@@ -7,7 +7,6 @@ Taking the event back takes all of its lines back. Outputs have a lot of their o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from schemas.events import StockEvent, TransformPart
@@ -18,10 +17,9 @@ from streams.site.desk import Desk
 from streams.site.preparation_tables import Line
 from streams.site.resolve import Missing, resolve_place
 from streams.site.tables import SeenEntry
-from streams.site.work import Work
+from streams.site.work import Work, WorkOf
 from streams.times import to_us
 
-WorkOf = Callable[[Desk, StockEvent, str], Work | Missing]
 Parts = list[tuple[TransformPart, Work]]
 
 

@@ -12,9 +12,10 @@ from schemas.events import FoundLot, StockEvent
 from schemas.kinds import EventKind
 from streams.ledger.model import CardKey, Found, LotId
 from streams.ledger.postings import OPENING, VARIANCE, counted_by_lot
-from streams.site import ledger
+from streams.site import clockfold, clocks, ledger
 from streams.site.desk import Desk, no_exponent
-from streams.site.work import Work
+from streams.site.resolve import Missing, resolve_item
+from streams.site.work import Work, WorkOf
 
 
 def is_whole(event: StockEvent) -> bool:
@@ -28,9 +29,25 @@ def parts_of(event: StockEvent) -> list[StockEvent]:
 
 
 def _part(event: StockEvent, one: FoundLot) -> StockEvent:
-    return replace(
-        event, codes=(*event.codes, *one.codes), quantity=one.quantity, lot=one.lot, expiry=one.expiry, found=()
-    )  # fmt: skip
+    """A lot whose codes the event names among its own is of those alone: the event's others are of its other lots."""
+    codes = one.codes if one.codes and set(one.codes) <= set(event.codes) else (*event.codes, *one.codes)
+    return replace(event, codes=codes, quantity=one.quantity, lot=one.lot, expiry=one.expiry, found=())
+
+
+def understood(desk: Desk, event: StockEvent, place: str, work_of: WorkOf) -> tuple[Work, list[Work]] | Missing:
+    """The count and its lots in the hub's terms; the first fact that is missing for one of them. All lots must be of one item."""
+    parts: list[Work] = []
+    for one in parts_of(event):
+        work = work_of(desk, one, place)
+        if isinstance(work, Missing):
+            return work
+        parts.append(work)
+    resolved = resolve_item(desk.catalog, event)
+    if isinstance(resolved, Missing):
+        items = ", ".join(sorted({part.item.id for part in parts}))
+        reason = f"a count of a place is of one item, and this one names lots of {items}: count each by itself"
+        return Missing(resolved.code, reason, resolved.waits_for)
+    return Work(event, resolved.item, resolved.product, place, None, sum(part.quantity for part in parts)), parts
 
 
 def post(desk: Desk, whole: Work, parts: list[Work]) -> tuple[list[CardKey], str]:
@@ -48,6 +65,8 @@ def post(desk: Desk, whole: Work, parts: list[Work]) -> tuple[list[CardKey], str
         cost = no_exponent(stated.unit_cost) or (before.unit_cost if before is not None else "")
         heard[lot] = Found(lot, quantity, cost, unstated)
     opening = whole.event.kind is EventKind.OPENING
+    clockfold.check(desk, whole.event, whole.item, whole.location)
+    clocks.check(desk, whole.event)
     made = counted_by_lot(whole.location, tuple(heard.values()), OPENING if opening else VARIANCE)
     touched += ledger.post_count(desk, whole, made)
     total = sum(one.quantity for one in heard.values())

@@ -73,7 +73,7 @@ class Told:
     until: datetime | None = None
     """What its label says: the instant until which it may be used."""
     parts: tuple[Told, ...] = ()
-    """The lines of a transform."""
+    """The lines of a transform; of a count of a whole place, what was found of each lot."""
     made: bool = False
 
 
@@ -200,11 +200,11 @@ class PlainLedger:
 
     def _apply(self, told: Told, held: Accounts) -> None:
         """Take what one fact moves from one account to the other."""
-        for line in told.parts:
+        for line in told.parts if told.kind == "transform" else ():
             here, lot = f"stock:{line.place}", self.lot_of(line)
             held["transform", line.item, lot] += -line.quantity if line.made else line.quantity
             held[here, line.item, lot] += line.quantity if line.made else -line.quantity
-        for source, target, lot, quantity in () if told.parts else self._entries(told, held):
+        for source, target, lot, quantity in () if told.kind == "transform" else self._entries(told, held):
             held[source, told.item, lot] -= quantity
             held[target, told.item, lot] += quantity
 
@@ -217,7 +217,7 @@ class PlainLedger:
         source = self.places[told.place].refill_from
         outside = f"stock:{source}" if source else "suspense"
         if told.kind == "count":
-            yield from self._counted(told, held, lot, told.quantity)
+            yield from self._counted_by_lot(told, held) if told.parts else self._counted(told, held, lot, told.quantity)
         elif told.kind in LEAVES_TO:
             yield here, LEAVES_TO[told.kind], lot, told.quantity
         elif told.kind in COMES_FROM:
@@ -261,6 +261,16 @@ class PlainLedger:
             yield from self._emptied(told, held)
         else:
             yield "variance", f"stock:{told.place}", lot, counted - sum(there.values())
+
+    def _counted_by_lot(self, told: Told, held: Accounts) -> Iterator[tuple[str, str, Lot, int]]:
+        """Every lot is what was found of it, its containers included; what was not found is not there (ADR 24)."""
+        there, found = _lots(held, told), Counter[Lot]()
+        for line in told.parts:
+            found[self.lot_of(line)] += line.quantity
+        opened = {one for one in there if one.container and found[one.unopened] > 0}
+        for lot in {*there, *found} - opened:
+            inside = sum(there[one] for one in opened if one.unopened == lot)
+            yield "variance", f"stock:{told.place}", lot, found[lot] - inside - there[lot]
 
     @staticmethod
     def _emptied(told: Told, held: Accounts) -> Iterator[tuple[str, str, Lot, int]]:
@@ -407,7 +417,7 @@ class PlainLedger:
 
     def expired_used(self) -> set[str]:
         """Transforms that made something of a lot after its end."""
-        used = [(told, line) for told in self.counting() for line in told.parts if not line.made and line.quantity]
+        used = [(told, line) for told in self.counting() for line in told.parts if line.kind == "transform" and not line.made and line.quantity]
         return {told.key for told, line in used if self.is_expired(line.item, self.lot_of(line), told.occurred)}
 
     def recalled_items(self) -> set[str]:

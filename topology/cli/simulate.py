@@ -27,6 +27,7 @@ def simulate(
     wrong_codes: Annotated[float, typer.Option("--wrong-codes", help="Share of stock messages with an unknown code.")] = 0.0,
     unreported_lots: Annotated[float, typer.Option("--unreported-lots", help="Share of stock messages without lot.")] = 0.0,
     unscanned: Annotated[float, typer.Option("--unscanned", help="Share of what all but scanners tell that names no lot.")] = 0.0,
+    whole_counts: Annotated[bool, typer.Option("--whole-counts", help="Counts by lot say that this was all.")] = False,
     drawing: Annotated[str, typer.Option("--drawing", help="How lots are taken: fefo, fifo or random.")] = "fefo",
     careless: Annotated[float, typer.Option("--careless", help="Share of removals that don't keep to it.")] = 0.0,
 ) -> None:
@@ -35,7 +36,8 @@ def simulate(
         knobs = Knobs(
             seed=seed, sites=sites, beds=beds, days=days, start=start.date(), duplicates=duplicates,
             reorder_minutes=reorder_minutes, outages=outages, outage_hours=outage_hours, miscounts=miscounts,
-            wrong_codes=wrong_codes, unreported_lots=unreported_lots, unscanned=unscanned, drawing=drawing, careless=careless,
+            wrong_codes=wrong_codes, unreported_lots=unreported_lots, unscanned=unscanned, whole_counts=whole_counts,
+            drawing=drawing, careless=careless,
         )  # fmt: skip
         summary = write_simulation(knobs, out)
     except KnobError as error:

@@ -318,3 +318,31 @@ def test_no_value_of_any_field_makes_the_mapper_raise(field, value):
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_mapper_raise(body):
     assert map_cabinet(message(body), REF, TwoSites())
+
+
+# ---- a whole pocket, lot by lot --------------------------------------------------------------------------------------------
+
+
+def test_a_count_may_name_every_lot_of_the_pocket():
+    other = "0093-1111-01"
+    lots = [{"lot": "L1", "quantity": 2, "expiry": "2027-01-31"}, {"quantity": 1, "product_code": other}]
+    found = event(action="count", quantity=3, lot=None, expiry=None, lots=lots)
+    own, second = (Code(system=VEND["code_system"], value=value) for value in (VEND["product_code"], other))
+    assert (found.kind, found.quantity, found.lot, found.codes) == (EventKind.COUNT, Decimal(3), None, (own, second))
+    assert [(one.codes, one.quantity, one.lot, one.expiry) for one in found.found] == [
+        ((own,), Decimal(2), "L1", date(2027, 1, 31)), ((second,), Decimal(1), None, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"action": "count", "quantity": 4, "lot": None}, "lots: add up to 3, but quantity is 4"),
+        ({"action": "vend", "quantity": 3, "lot": None}, "lots: only a count"),
+        ({"action": "count", "quantity": 3, "lot": "L1"}, "lots: only a count"),
+    ],
+)
+def test_lots_that_say_something_else_than_the_count_are_refused(changes, said):
+    result = refusal(expiry=None, lots=[{"lot": "L1", "quantity": 3}], **changes)
+    assert result.code == "invalid_fields"
+    assert said in result.reason

@@ -9,7 +9,7 @@ import pytest
 
 from sinks.indicators.catalogue import INDICATORS
 from sinks.indicators.classes import abc, classes
-from sinks.indicators.model import Reference, Reversal, Stuck
+from sinks.indicators.model import Entry, Reference, Reversal, Stuck
 from sinks.indicators.periods import day_start
 from sinks.indicators.report import Question, figures
 from sinks.indicators.standing import standing
@@ -50,6 +50,18 @@ def test_lots_that_were_mistaken_for_one_another_are_a_variance() -> None:
     """One lot 3 over and the other 3 short: the total is right, the count is not."""
     told = [entry("c", "count", 3, "variance", POCKET, 1), entry("c", "count", 3, POCKET, "variance", 1, lot="L2")]
     assert ratio("inventory_accuracy", history(told, counts=(count("c", 1),)))[:2] == (0, 1)
+
+
+def test_what_had_moved_without_lot_explains_lots_of_one_count() -> None:
+    """30 left without lot: 10 of the one and 20 of the other are missing, as the ledger said of the place. 21 are one too many."""
+    def told(missing: int) -> list[Entry]:
+        return [
+            entry("c", "count", 30, "variance", POCKET, 1, lot="unknown"), entry("c", "count", 10, POCKET, "variance", 1),
+            entry("c", "count", missing, POCKET, "variance", 1, lot="L2"),
+        ]  # fmt: skip
+
+    assert ratio("inventory_accuracy", history(told(20), counts=(count("c", 1),)))[:2] == (1, 1)
+    assert ratio("inventory_accuracy", history(told(21), counts=(count("c", 1),)))[:2] == (0, 1)
 
 
 def test_a_count_that_was_taken_back_is_no_count() -> None:

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Final, NamedTuple
 
 from schemas.codes import Code
-from schemas.events import StockEvent
+from schemas.events import FoundLot, StockEvent
 from schemas.ids import derived_id
 from schemas.kinds import EventKind, Feed, LocationKind
 from schemas.preparation import BeyondUsePolicy
@@ -109,6 +109,8 @@ def _fact(random: Random, number: int) -> Told:
     if chance < 0.12:
         return _transform(random, number)
     fact = _plain(random, number)
+    if fact.kind == "count" and chance > 0.6:
+        return _count_by_lot(random, fact)
     if chance < 0.28:
         until = random.choice((None, None, fact.occurred + timedelta(minutes=random.choice((0, 30, 2_000)))))
         fact = replace(fact, kind=random.choice(sorted(OPENINGS)), to=None, begin=None, feed=Feed.SCAN, until=until)
@@ -131,6 +133,18 @@ def _transform(random: Random, number: int) -> Told:
             line = replace(line, lot=lot, product=product, expiry=None, until=until)
         lines.append(line)
     return replace(told, parts=tuple(lines))
+
+
+def _count_by_lot(random: Random, fact: Told) -> Told:
+    """A count of everything of an item at a place: of some lots with a product, of some without, of some nobody could read."""
+    lines = []
+    for _ in range(random.randint(1, 3)):
+        product, lot, dated = random.choice((*LOTS[fact.item], ("", None, None)))
+        expiry = None if dated is None or random.random() < 0.5 else day(dated)
+        named = product if random.random() < 0.5 else ""
+        lines.append(replace(fact, product=named, lot=lot, expiry=expiry, quantity=random.choice((0, 1, 3, 8)), begin=None))
+    total = sum(line.quantity for line in lines)
+    return replace(fact, product="", lot=None, expiry=None, quantity=total, begin=None, feed=Feed.SCAN, parts=tuple(lines))
 
 
 def _plain(random: Random, number: int) -> Told:
@@ -217,6 +231,12 @@ def event_of(told: Told) -> StockEvent:
     if told.kind == "reversal":
         return event(EventKind.REVERSAL, at=told.occurred, key=told.key, reverses=told.undoes, codes=(), unit=None)
     code = _code(told)
+    if told.kind == "count" and told.parts:
+        lots = [FoundLot(codes=(_code(one),), quantity=Decimal(one.quantity), lot=one.lot, expiry=one.expiry) for one in told.parts]
+        return event(
+            "count", told.quantity, place=told.place, at=told.occurred, key=told.key, feed=told.feed, device_sequence=told.sequence,
+            codes=tuple(dict.fromkeys(code for one in lots for code in one.codes)), found=tuple(lots), witness=told.witness,
+        )  # fmt: skip
     if told.parts:
         lines = [
             part(

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from schemas.events import StockEvent
+from schemas.events import FoundLot, StockEvent
 from schemas.topics import MOVEMENTS
 from sinks.lots.knowledge import Knowledge, lines_of
 from sinks.lots.settings import settings_of
 from tests.simulation.lot_world import move_of
-from tests.support.facts import minutes, reversal, told
+from tests.support.facts import BY_ITEM, minutes, reversal, told
 from tests.support.hub import SiteHub
 from tests.support.world import ITEM, POCKET, SITE, STORE, hospital
 from tests.unit.recalls.support import notice
@@ -101,6 +101,14 @@ def test_a_lot_that_a_round_of_counts_did_not_name_is_as_booked_or_gone() -> Non
     left = 0.4 / 20 + 0.1 / 1000 + 0.1 / 1000
     whole = 0.2 + left + 0.2 / 20 / 1000
     assert lay(known(events, {"rule": "random"}))[FIRST][2] == f"{left / whole:.3f}"
+
+
+def test_a_count_of_everything_settles_every_lot_it_changed() -> None:
+    """Of four vends without lot one was of the first lot and three of the second; the next vend is unknown again."""
+    found = tuple(FoundLot(codes=BY_ITEM, quantity=Decimal(quantity), lot=lot) for lot, quantity in ((FIRST, 3), (SECOND, 1)))
+    events = [*STOCKED, say("vend", 4, 3), say("count", 4, 4, found=found)]
+    assert lay(known(events)) == {FIRST: (3, "3.00", "None"), SECOND: (1, "1.00", "None")}
+    assert lay(known([*events, say("vend", 1, 5)])) == {FIRST: (2, "2.02", "None"), SECOND: (0, "0.97", "0.975")}
 
 
 def test_an_emptied_pocket_holds_what_was_loaded_then() -> None:
