@@ -272,12 +272,20 @@ class Book:
         return Posted(first, before, after, late=True, corrections=tuple(corrections), touched=touched)
 
     def refold(self, card: CardKey, limits: Limits | None) -> Posted | None:
-        """Fold the whole history again, after something it depends on (facts of a lot) became known differently."""
+        """Fold the whole history again, after something it depends on (facts of a lot, its name) became known differently.
+
+        What that changes of the first entry is a correction, as of any other.
+        """
         first = next(iter(self.history.scan(card)), None)
         if first is None:
             return None
         key, entry = first
-        return self._insert(card, order_of(key), entry, limits, self.card(card))
+        order = order_of(key)
+        posted = self._insert(card, order, entry, limits, self.card(card))
+        if not posted.deltas:
+            return posted
+        corrections = (Correction(order, entry, posted.deltas), *posted.corrections)
+        return msgspec.structs.replace(posted, deltas=(), corrections=corrections)
 
     def _standing_before(self, card: CardKey, order: OrderKey) -> Standing:
         for _, entry in self.history.scan(card, start=history_key(card, order), reverse=True):

@@ -5,6 +5,7 @@ Rules: ADR 24; docs/contracts.md (what an event posts).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from schemas.codes import Code
 from schemas.controlled import ShiftCount
 from schemas.events import FoundLot, StockEvent
-from schemas.kinds import Feed
+from schemas.kinds import EventKind, Feed
 from schemas.topics import BALANCES, OUTCOMES
 from tests.support.facts import BY_ITEM, minutes, reversal, told
 from tests.support.hub import SiteHub
@@ -101,3 +102,15 @@ def test_it_is_a_count_of_the_pocket_at_the_end_of_a_shift() -> None:
     hub.tell(counted((OWN, "A", 6), (OWN, "B", 4), at=30, witness="nurse-2"))
     hub.tick(minutes(30 + 4 * 60))
     assert hub.open_cases("shift_count_missing") == []
+
+
+@pytest.mark.parametrize("kind", ["count", "opening"])
+def test_a_number_that_turns_out_to_be_of_two_products_is_parted_again_where_the_count_came_first(kind: str) -> None:
+    """3 of the product's A and 1 of an A that nobody said the product of; then another product's A is told of."""
+    hub = SiteHub(product("amox-teva", ndc=OTHER_NDC, gtin=None, labeler="Teva"))
+    hub.tell(replace(counted((OWN, "A", 3), (BY_ITEM[0], "A", 1)), kind=EventKind(kind)))
+    hub.tell(told("receive", 5, place=STORE, lot="A", codes=(OTHER,), at=minutes(90)))
+    held = {(one.location, one.product): one.quantity for one in hub.latest(BALANCES) if one.quantity}
+    assert held == {(POCKET, "amox-hospira"): 3, (POCKET, ""): 1, (STORE, "amox-teva"): 5}
+    assert hub.accounts_total() == 0
+    assert set(hub.outcomes()) == {"posted"}
