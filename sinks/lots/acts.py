@@ -26,6 +26,8 @@ PATIENT: Final = "patient"
 NO_LOT: Final[LotName] = ("", UNKNOWN_LOT)
 COUNT_ROUND: Final = timedelta(minutes=15)
 """How long lots of one place are counted one after the other."""
+ONE_REMOVAL: Final = timedelta(minutes=1)
+"""How far apart the lines of one removal are told: alike but for lot and quantity, with nothing else at the place between."""
 NEVER: Final = "9999"
 """After every instant: when a lot expires of which nobody told a date."""
 _RANK: Final = {kind.value: rank for rank, kind in enumerate(EventKind)}
@@ -46,6 +48,7 @@ class What(Enum):
 class Act:
     """One thing that happened. `source` and `target` are places, none outside; `lot` is none where nobody told it.
 
+    `ran_out`: the rest of the same removal was of another lot, as where nothing is left of this one.
     `back`: some of what it took comes back. `brings_back`: it is what the removal of this key took; `last`: the last of it.
     `may_be`: lots that what came without lot may be of, with weights. `listed` are lots that were counted one by one, `booked` is
     what the ledger held by lot then.
@@ -59,6 +62,7 @@ class Act:
     quantity: int = 0
     lot: Lot | None = None
     purpose: Purpose = Purpose.USE
+    ran_out: bool = False
     back: bool = False
     brings_back: str | None = None
     last: bool = False
@@ -143,6 +147,8 @@ class _Reader:
         self.whose: dict[str, tuple[str | None, str | None]] = {}
         self.orders: dict[str, str | None] = {}
         self._counting: dict[str, dict[Lot, Move]] = {}
+        self._last: dict[str, tuple[Move, int]] = {}
+        """The last move of a told lot out of each place, and its act; none where anything else happened there since."""
 
     def finish(self) -> None:
         """The last counts are over."""
@@ -158,11 +164,13 @@ class _Reader:
 
     def read(self, event: list[Move]) -> None:
         """One event."""
+        if len(event) > 1 or VARIANCE in (event[0].source, event[0].target):
+            self._forget_last(event)
         counts_a_lot = all(move.kind in (EventKind.COUNT, "variance") for move in event)
         for account in sorted({account for move in event for account in (move.source, move.target)}):
             place = _stock(account)
             before = next(iter(self._counting.get(place or "", {}).values()), None)
-            if place and before and not (counts_a_lot and _minutes_after(before.occurred) >= event[0].occurred):
+            if place and before and not (counts_a_lot and _later(before.occurred, COUNT_ROUND) >= event[0].occurred):
                 self._counted_all(place)
         counts = [move for move in event if VARIANCE in (move.source, move.target)]
         others = [move for move in event if VARIANCE not in (move.source, move.target)]
@@ -225,12 +233,33 @@ class _Reader:
             elif move.kind == EventKind.EXPIRE or target in self._isolating:
                 purpose = Purpose.EXPIRED
             stated = None if lot == UNNAMED else lot
+            if source is not None and stated is not None and self._goes_on(move):
+                before = self._last[source][1]
+                self.acts[before] = replace(self.acts[before], ran_out=True)
             key = self._say(move, What.MOVED, source, target, quantity=move.quantity, lot=stated, purpose=purpose)
             self.keys[move] = key
+            self._forget_last([move])
+            if source is not None and stated is not None:
+                self._last[source] = (move, len(self.acts) - 1)
             if source is None and move.source != PATIENT:
                 self.orders[key] = move.order_id
             if PATIENT in (move.source, move.target):
                 self.whose[key] = (move.patient, move.order_id)
+
+
+    def _goes_on(self, move: Move) -> bool:
+        """Whether a move of a told lot is the rest of the removal before it, of which another lot was told."""
+        before = self._last.get(_stock(move.source) or "", (None, 0))[0]
+        if before is None or self._lots[before] == self._lots[move]:
+            return False
+        alike = all(getattr(before, name) == getattr(move, name) for name in ("kind", "target", "patient", "order_id"))
+        return alike and _later(before.occurred, ONE_REMOVAL) >= move.occurred
+
+    def _forget_last(self, moves: list[Move]) -> None:
+        """Something else happened at these places."""
+        for move in moves:
+            for account in (move.source, move.target):
+                self._last.pop(_stock(account) or "", None)
 
 
 def _with_labels(acts: list[Act], orders: Mapping[str, str | None], patients: Collection[str]) -> list[Act]:
@@ -278,9 +307,9 @@ def _with_returns(acts: list[Act], whose: Mapping[str, tuple[str | None, str | N
     return found
 
 
-def _minutes_after(occurred: str) -> str:
-    """The end of a round of counts that began at an instant."""
-    return (datetime.fromisoformat(occurred) + COUNT_ROUND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _later(occurred: str, by: timedelta) -> str:
+    """An instant so much later than another."""
+    return (datetime.fromisoformat(occurred) + by).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _stock(account: str) -> str | None:

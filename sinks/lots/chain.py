@@ -83,8 +83,13 @@ class Chain:
         ))  # fmt: skip
         return self.filtered(len(self.steps) - 1)
 
-    def leave_lot(self, key: str, lot: Lot, quantity: int, purpose: Purpose, at: str, *, back: bool = False) -> None:
-        """Stock of a stated lot left. Where too little of it lay it was unnamed stock, or came unreported."""
+    def leave_lot(
+        self, key: str, lot: Lot, quantity: int, purpose: Purpose, at: str, *, back: bool = False, ran_out: bool = False
+    ) -> None:
+        """Stock of a stated lot left. Where too little of it lay it was unnamed stock, or came unreported.
+
+        `ran_out`: the hand went on with another lot, as it does when nothing is left of this one.
+        """
         gone = self._drawing.expired(at)
         stated: Lots = ((lot, quantity),)
         edges = []
@@ -97,6 +102,8 @@ class Chain:
             else:
                 fitting = (one for one, taken in self._drawing.draws(held, quantity, purpose, gone) if taken == stated)
                 chance = next(fitting, slip)
+            if ran_out and missing < 0:
+                chance *= self._drawing.went_on
             edges.append((state, _without((held, state[1]), stated, key if back else None), chance, stated))
         self._step(key, edges)
 

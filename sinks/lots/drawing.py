@@ -24,6 +24,8 @@ SLIP: Final = Fraction(1, 1000)
 """How likely it is that something went unreported where what is reported doesn't fit."""
 COUNTED_ALONE: Final = Fraction(1, 20)
 """Share of counts of a lot that leave other lots of the place uncounted."""
+WENT_ON: Final = Fraction(1, 20)
+"""Share of removals that go on with another lot while some of the one before is left."""
 RANDOM_LOTS_MAX: Final = 3
 """Lots that one removal takes at random; where it needs more, the others are taken by the rule, else the ways were too many."""
 
@@ -62,6 +64,11 @@ class Drawing:
     def alone(self) -> Number:
         """`COUNTED_ALONE` as this rule computes."""
         return self._number(COUNTED_ALONE)
+
+    @property
+    def went_on(self) -> Number:
+        """`WENT_ON` as this rule computes."""
+        return self._number(WENT_ON)
 
     def expired(self, at: str) -> frozenset[Lot]:
         """Lots that may not be used any more at an instant."""

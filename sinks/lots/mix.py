@@ -114,7 +114,7 @@ class LotMix:
             if act.lot is None:
                 moved = chain.leave(act.key, act.quantity, act.purpose, act.at, back=act.back)
             else:
-                chain.leave_lot(act.key, act.lot, act.quantity, act.purpose, act.at, back=act.back)
+                chain.leave_lot(act.key, act.lot, act.quantity, act.purpose, act.at, back=act.back, ran_out=act.ran_out)
             self._left[act.key] = (chain, len(chain.steps) - 1)
         if act.target is not None:
             chain = self._chain(act.target)

@@ -103,6 +103,16 @@ def test_a_lot_that_a_round_of_counts_did_not_name_is_as_booked_or_gone() -> Non
     assert lay(known(events, {"rule": "random"}))[FIRST][2] == f"{left / whole:.3f}"
 
 
+def test_a_removal_that_goes_on_with_another_lot_used_up_the_first() -> None:
+    """Two of four of each left at random, unknown; then two of the first and one of the second, a minute apart or in one removal.
+    Apart it is as likely that the two were of the first lot as not; in one, nothing of it was left but in one of twenty removals."""
+    first = [*STOCKED, say("vend", 2, 3), say("vend", 2, 4, FIRST, order_id="O")]
+    told = {minute: [*first, say("vend", 1, minute, SECOND, order_id="O")] for minute in (4.1, 6)}
+    assert lay(known(told[6], {"rule": "random"}))[FIRST][2] == "0.500"
+    assert lay(known(told[4.1], {"rule": "random"}))[FIRST][2] == f"{1 / 21:.3f}"
+    assert lay(known([*first, say("vend", 1, 4.1, SECOND, order_id="P")], {"rule": "random"}))[FIRST][2] == "0.500"
+
+
 def test_a_count_of_everything_settles_every_lot_it_changed() -> None:
     """Of four vends without lot one was of the first lot and three of the second; the next vend is unknown again."""
     found = tuple(FoundLot(codes=BY_ITEM, quantity=Decimal(quantity), lot=lot) for lot, quantity in ((FIRST, 3), (SECOND, 1)))
