@@ -9,7 +9,7 @@ FAULTS ?= 20
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-kafka simulate crash chaos fuzz differential edge lots lock clean
+.PHONY: help setup run test fast check bench bench-kafka simulate crash chaos fuzz differential edge lots lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ check: setup  ## lint, types, architecture, sizes
 	$(BIN)/python -m pytest -q tests/unit/test_tidy.py
 
 test: check  ## everything that must be true
+	$(BIN)/python -m pytest -q
+
+fast: check  ## the same, folders side by side: for a machine whose cores have nothing else to do
 	$(BIN)/python -m tests.side_by_side
 
 bench: setup  ## the table of rates, each beside its peer

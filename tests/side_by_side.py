@@ -1,4 +1,4 @@
-"""`make test`: the folders of the tests side by side, as many at a time as there are cores; one sum at the end.
+"""`make fast`: the folders of the tests side by side, as many at a time as there are cores; one sum at the end.
 
 Each folder is a pytest run of its own, longest first. What needs the Kafka broker of a session is one run, so that there is one broker.
 What a run printed is shown when it ends; the sum has pytest's words. Exit code 0 only if every run passed and something was tried.
@@ -55,7 +55,8 @@ def runs_of(tests: Path) -> list[tuple[str, ...]]:
 
 def tried(tests: Path, folders: tuple[str, ...], arguments: Sequence[str] = ()) -> Run:
     """Run pytest over the folders and wait for it."""
-    print(f"tests: {' '.join(folders)} began", flush=True)
+    sys.stdout.write(f"tests: {' '.join(folders)} began\n")
+    sys.stdout.flush()
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", *arguments, *(str(tests / folder) for folder in folders)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
