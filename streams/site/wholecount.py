@@ -44,8 +44,10 @@ def understood(desk: Desk, event: StockEvent, place: str, work_of: WorkOf) -> tu
         parts.append(work)
     resolved = resolve_item(desk.catalog, event)
     if isinstance(resolved, Missing):
-        items = ", ".join(sorted({part.item.id for part in parts}))
-        reason = f"a count of a place is of one item, and this one names lots of {items}: count each by itself"
+        items = sorted({part.item.id for part in parts})
+        if len(items) == 1:
+            return resolved
+        reason = f"a count of a place is of one item, and this one names lots of {', '.join(items)}: count each by itself"
         return Missing(resolved.code, reason, resolved.waits_for)
     return Work(event, resolved.item, resolved.product, place, None, sum(part.quantity for part in parts)), parts
 

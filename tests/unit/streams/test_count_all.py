@@ -19,6 +19,8 @@ from schemas.topics import BALANCES, OUTCOMES
 from tests.support.facts import BY_ITEM, minutes, reversal, told
 from tests.support.hub import SiteHub
 from tests.support.world import NDC, POCKET, SITE, STORE, item, product
+from tests.unit.verify.logs import RecordedHub
+from topology.verify.run import verify
 
 OTHER_NDC = "0093-1111-01"
 OWN, OTHER = Code(system="ndc", value=NDC), Code(system="ndc", value=OTHER_NDC)
@@ -114,3 +116,13 @@ def test_a_number_that_turns_out_to_be_of_two_products_is_parted_again_where_the
     assert held == {(POCKET, "amox-hospira"): 3, (POCKET, ""): 1, (STORE, "amox-teva"): 5}
     assert hub.accounts_total() == 0
     assert set(hub.outcomes()) == {"posted"}
+
+
+def test_a_device_whose_clock_runs_ahead_is_a_case_and_verify_finds_the_same_stock() -> None:
+    hub = RecordedHub()
+    hub.tell(told("load", 9, place=POCKET, lot="A", at=minutes(1)))
+    hub.tell(counted((OWN, "A", 5), (OWN, "B", 3), received_at=minutes(0)))
+    [case] = hub.open_cases("clock_ahead")
+    assert "is ahead by 60 minutes" in case.text
+    assert hub.lots(POCKET) == {"A": 5, "B": 3}
+    assert verify(hub.logs()).differences == []
