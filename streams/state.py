@@ -44,6 +44,9 @@ class TableSpec(msgspec.Struct, frozen=True):
     group: int = 0
     """How many first elements of a key make a group that is scanned again and again, as the lots of a card: its keys are
     remembered between scans. 0: none."""
+    sparse: bool = False
+    """Whether few of the keys that are asked for have a value, as needs among cards: which ones is remembered, so that asking for
+    another one reads nothing and remembers nothing."""
 
 
 class StateUnreadableError(BaseException):
@@ -280,6 +283,56 @@ class Table(Generic[V]):
             self._cache = {}
 
 
+class SparseTable(Table[V]):
+    """A table that remembers which keys may have a value: all that have one, and of this batch those that had."""
+
+    __slots__ = ("_doubtful", "_present")
+
+    def __init__(self, spec: TableSpec, backend: Backend, undo: list[tuple[Table[Any], Key, Any]]) -> None:
+        """As any table; the keys are read when one is first asked for."""
+        super().__init__(spec, backend, undo)
+        self._present: set[Key] | None = None
+        self._doubtful: list[Key] = []  # deleted, or their writing taken back
+
+    def get(self, key: Key) -> V | None:
+        """The value of a key, or None."""
+        present = self._present
+        if present is None:
+            present = self._present = self._load()
+        return Table.get(self, key) if key in present else None
+
+    def put(self, key: Key, value: V | None) -> None:
+        """Write a value; None removes the key."""
+        if self._present is None:
+            self._present = self._load()
+        if value is None:
+            self._doubtful.append(key)
+        else:
+            self._present.add(key)
+        Table.put(self, key, value)
+
+    def revert(self, key: Key, before: Any) -> None:  # any value or the sentinel
+        """Put back what stood before a write of the current event."""
+        self._doubtful.append(key)
+        Table.revert(self, key, before)
+
+    def discard(self) -> None:
+        """Drop the buffered writes: the table is as it was committed."""
+        self._doubtful.clear()
+        self._present = None
+        Table.discard(self)
+
+    def clean(self) -> None:
+        """The buffered writes are durable now."""
+        if self._present is not None:
+            self._present.difference_update([key for key in self._doubtful if Table.get(self, key) is None])
+        self._doubtful.clear()
+        Table.clean(self)
+
+    def _load(self) -> set[Key]:
+        return {key for key, _ in self._scan_range((), None, reverse=False)}
+
+
 class State:
     """All tables of one processor partition."""
 
@@ -288,7 +341,9 @@ class State:
     def __init__(self, specs: Sequence[TableSpec], backend_of: BackendFactory) -> None:
         """`backend_of(name)` gives the committed state of a table."""
         self._undo: list[tuple[Table[Any], Key, Any]] = []
-        self._tables: dict[str, Table[Any]] = {spec.name: Table(spec, backend_of(spec.name), self._undo) for spec in specs}
+        self._tables: dict[str, Table[Any]] = {
+            spec.name: (SparseTable if spec.sparse else Table)(spec, backend_of(spec.name), self._undo) for spec in specs
+        }
 
     def table(self, spec: TableSpec) -> Table[Any]:
         """The table of a declaration. Raises `KeyError` when the processor did not declare it."""

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.keys import Key
 from streams.ledger.fold import Standing, deltas_of, step, usable_change
 from streams.ledger.model import (
     NO_FACTS,
@@ -38,7 +39,7 @@ LOTS: Final = TableSpec("lots", int, group=3)
 HISTORY: Final = TableSpec("history", Entry)
 FACTS: Final = TableSpec("lot_facts", LotFacts)
 SUSPICIONS: Final = TableSpec("suspicions", tuple[Suspicion, ...])
-LIFTS: Final = TableSpec("lifts", tuple[Block, ...])
+LIFTS: Final = TableSpec("lifts", tuple[Block, ...], sparse=True)
 BEYOND: Final = TableSpec("beyond", int)
 """Beyond-use instants, by site, item and container (product and lot empty), or by site, item, product and lot (no container)."""
 LEDGER_TABLES: Final = (CARDS, LOTS, HISTORY, FACTS, SUSPICIONS, LIFTS, BEYOND)
@@ -224,8 +225,8 @@ class Book:
         standing = step(start, order, entry, sum(delta for _, delta in deltas), usable, limits)
         self._write(card, order, entry, deltas, standing)
         for lot, delta in deltas:
-            self.set_lot(card, lot, lots.get(lot, 0) + delta)
-        after = Card(standing.on_hand, standing.usable, standing.armed, standing.turned, order)
+            self._add_to_lot(card, lot, delta)
+        after = Card(standing.on_hand, standing.usable, standing.armed, standing.turned, order, before.demand)
         self.cards.put(card, after)
         touched = tuple(lot for lot, _ in deltas) or ((entry.lot,) if entry.lot is not None else ())
         return Posted(deltas, before, after, late=False, touched=touched)
@@ -266,7 +267,7 @@ class Book:
             msg = f"the lots of card {card} add up to {sum(lots.values())}, its history to {standing.on_hand}"
             raise LedgerBrokenError(msg)
         last = max(order, before.last) if before.last is not None else order
-        after = Card(standing.on_hand, standing.usable, standing.armed, standing.turned, last)
+        after = Card(standing.on_hand, standing.usable, standing.armed, standing.turned, last, before.demand)
         self.cards.put(card, after)
         touched = tuple(dict.fromkeys((*touched, *(lot for lot, _ in first), *((entry.lot,) if entry.lot else ()))))
         return Posted(first, before, after, late=True, corrections=tuple(corrections), touched=touched)
@@ -318,7 +319,14 @@ class Book:
     def set_lot(self, card: CardKey, lot: LotId, quantity: int) -> None:
         """The quantity of a lot on a card, from now on."""
         key = (*card, lot.product, lot.lot, lot.container)
-        self.move(card[0], card[2], lot, quantity - (self.lots.get(key) or 0))
+        self._change_lot(card, lot, key, quantity - (self.lots.get(key) or 0), quantity)
+
+    def _add_to_lot(self, card: CardKey, lot: LotId, delta: int) -> None:
+        key = (*card, lot.product, lot.lot, lot.container)
+        self._change_lot(card, lot, key, delta, (self.lots.get(key) or 0) + delta)
+
+    def _change_lot(self, card: CardKey, lot: LotId, key: Key, change: int, quantity: int) -> None:
+        self.move(card[0], card[2], lot, change)
         if quantity:
             self.lots.put(key, quantity)
         else:

@@ -79,14 +79,24 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """For a count of the whole place by lot."""
 
 
+class Demand(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """O(1) forecast state: the day being summed, its total, and the smoothed level in thousandths of a base unit a day."""
+
+    day: int = 0
+    today: int = 0
+    level: int = 0
+    days: int = 0
+
+
 class Card(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where a card stands: the fold of its whole history."""
+    """Where a card stands: the fold of its whole history, and what is asked of it a day."""
 
     on_hand: int = 0
     usable: int = 0
     armed: bool = False
     turned: OrderKey | None = None
     last: OrderKey | None = None
+    demand: Demand | None = None
 
 
 Block = tuple[int, int | None, str]

@@ -11,9 +11,8 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.kinds import EventKind
-from streams.ledger.model import CardKey
+from streams.ledger.model import Card, CardKey, Demand
 from streams.site.desk import Desk
-from streams.site.tables import Demand
 from streams.times import DAY_US
 
 ALPHA_INVERSE: Final = 8
@@ -31,13 +30,18 @@ def note(desk: Desk, card: CardKey, kind: EventKind, quantity: int, occurred_us:
     sign = _SIGNS.get(kind)
     if sign is None:
         return
-    held = desk.demand.get(card) or _EMPTY
+    standing = desk.book.cards.get(card)
+    held = (standing.demand if standing is not None else None) or desk.demand.get(card) or _EMPTY
     day = occurred_us // DAY_US
     if held.day == 0:
         held = Demand(day, 0, 0, 0)
     elif day > held.day:
         held = advance(held, day)
-    desk.demand.put(card, Demand(held.day, held.today + sign * quantity, held.level, held.days))
+    noted = Demand(held.day, held.today + sign * quantity, held.level, held.days)
+    if standing is None:
+        desk.demand.put(card, noted)
+        return
+    desk.book.cards.put(card, Card(standing.on_hand, standing.usable, standing.armed, standing.turned, standing.last, noted))
 
 
 def advance(held: Demand, day: int) -> Demand:
@@ -54,7 +58,7 @@ def advance(held: Demand, day: int) -> Demand:
 
 def daily(desk: Desk, card: CardKey) -> Decimal:
     """Forecast base units a day, to three places."""
-    held = desk.demand.get(card)
+    held = desk.book.card(card).demand or desk.demand.get(card)
     return _in_units(held.level if held else 0)
 
 

@@ -21,12 +21,11 @@ from schemas.topics import ALERTS, BALANCES, CASES, HOLDS, OUTCOMES
 from streams.catalog import Catalog
 from streams.contract import raw_key
 from streams.ledger.book import AccountKey, Book
-from streams.ledger.model import ISOLATED, CardKey, LotFacts, LotId, OrderKey, is_blocked
+from streams.ledger.model import ISOLATED, CardKey, Demand, LotFacts, LotId, OrderKey, is_blocked
 from streams.site import tables
 from streams.site.preparation_tables import Left, Prepared
 from streams.site.shelf_tables import Shelf
 from streams.site.tables import (
-    Demand,
     Dose,
     Doubt,
     FeedState,
@@ -78,7 +77,6 @@ class Desk:
         self.lot_unstated: Table[LotUnstated] = state.table(tables.LOT_UNSTATED)
         self.demand: Table[Demand] = state.table(tables.DEMAND)
         self.counters: Table[int] = state.table(tables.COUNTERS)
-        self.accounts: Table[int] = state.table(tables.ACCOUNTS)
         self.clock: Table[int] = state.table(tables.CLOCK)
         self.sources: Table[SourceState] = state.table(tables.SOURCES)
         self.feeds: Table[FeedState] = state.table(tables.FEEDS)

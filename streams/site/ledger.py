@@ -230,7 +230,7 @@ def movement(
     sequence: int = 0,
     unit_cost: Decimal | None = None,
 ) -> None:
-    """Publish one ledger entry and add it to the outside accounts' totals."""
+    """Publish one ledger entry."""
     facts = desk.book.lot_facts((site, "", item.id), lot)
     record = Movement(
         movement_id=derived_id("movement", event_id, str(number), corrects or "", cause), site=site, event_id=event_id, kind=kind,
@@ -245,7 +245,6 @@ def movement(
     desk.emit(MOVEMENTS, encode_key((site, record.movement_id)), encode(record), "Movement", site)
     for account, sign in ((source, -1), (target, 1)):
         if not account.startswith("stock:"):
-            desk.accounts.add((site, item.id, account), sign * quantity)
             desk.book.move(site, item.id, lot, sign * quantity)
 
 

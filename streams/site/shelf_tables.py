@@ -21,10 +21,10 @@ class Condemned(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 WINDOWS: Final = TableSpec("expiry_windows_said", int)
 RECEIVED: Final = TableSpec("lots_received", int)
-OUTGOING: Final = TableSpec("outgoing", tuple[str, ...])
-SUPPLIED: Final = TableSpec("supplied", tuple[int, int])
-PICKED: Final = TableSpec("picked", tuple[tuple[str, int], ...])
-CONDEMNED: Final = TableSpec("condemned", tuple[Condemned, ...])
+OUTGOING: Final = TableSpec("outgoing", tuple[str, ...], sparse=True)
+SUPPLIED: Final = TableSpec("supplied", tuple[int, int], sparse=True)
+PICKED: Final = TableSpec("picked", tuple[tuple[str, int], ...], sparse=True)
+CONDEMNED: Final = TableSpec("condemned", tuple[Condemned, ...], sparse=True)
 READINGS: Final = TableSpec("recall_readings", RecallReading)
 SHELF_TABLES: Final = (WINDOWS, RECEIVED, OUTGOING, SUPPLIED, PICKED, CONDEMNED, READINGS)
 

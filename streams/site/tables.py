@@ -10,7 +10,7 @@ from schemas.events import StockEvent
 from schemas.records import Case, Command
 from streams.catalog import CATALOG_TABLES
 from streams.ledger.book import LEDGER_TABLES
-from streams.ledger.model import OrderKey
+from streams.ledger.model import Demand, OrderKey
 from streams.site.preparation_tables import PREPARATION_TABLES
 from streams.site.shelf_tables import SHELF_TABLES
 from streams.state import TableSpec
@@ -108,15 +108,6 @@ class Need(msgspec.Struct, frozen=True):
     opened: OrderKey
 
 
-class Demand(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """O(1) forecast state: the day being summed, its total, and the smoothed level in thousandths of a base unit a day."""
-
-    day: int = 0
-    today: int = 0
-    level: int = 0
-    days: int = 0
-
-
 class Version(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The version of a fact that counts: its place among the versions (the sender's number, else when it happened, in
     microseconds) and its key; none once the fact was deleted."""
@@ -196,15 +187,15 @@ SEEN: Final = TableSpec("seen", Seen)
 HELD: Final = TableSpec("held", Held)
 WAITING: Final = TableSpec("waiting", int)
 TIMERS: Final = TableSpec("timers", Timer)
-NEEDS: Final = TableSpec("needs", Need)
+NEEDS: Final = TableSpec("needs", Need, sparse=True)
 COMMANDS_TABLE: Final = TableSpec("commands", Command)
 CASES_TABLE: Final = TableSpec("cases", Case)
 LOT_PLACES: Final = TableSpec("lot_places", int)
 LOT_PRODUCTS: Final = TableSpec("lot_products", tuple[str, ...])
 LOT_UNSTATED: Final = TableSpec("lot_unstated", LotUnstated)
-DEMAND: Final = TableSpec("demand", Demand)
+DEMAND: Final = TableSpec("demand", Demand, sparse=True)
+"""Of places where nothing was posted yet, and of cards from before cards had it themselves."""
 COUNTERS: Final = TableSpec("counters", int)
-ACCOUNTS: Final = TableSpec("accounts", int)
 CLOCK: Final = TableSpec("clock", int)
 SOURCES: Final = TableSpec("sources", SourceState)
 FEEDS: Final = TableSpec("feeds", FeedState)
@@ -219,8 +210,8 @@ SHIPPED: Final = TableSpec("shipped", tuple[str, ...])
 DOUBTS: Final = TableSpec("doubts", tuple[Doubt, ...])
 ARRIVALS: Final = TableSpec("arrivals", str)
 DELIVERIES: Final = TableSpec("deliveries", int)
-CLOCKS_AHEAD: Final = TableSpec("clocks_ahead", int)
-REQUESTED: Final = TableSpec("requested", str)
+CLOCKS_AHEAD: Final = TableSpec("clocks_ahead", int, sparse=True)
+REQUESTED: Final = TableSpec("requested", str, sparse=True)
 SERIAL_MOVES: Final = TableSpec("serial_moves", tuple[tuple[str, str], ...])
 REPORTS: Final = TableSpec("reports", ReportTotal)
 CLOSED_TO: Final = TableSpec("closed_to", int)
@@ -248,7 +239,7 @@ MEMORY: Final = TableSpec("memory", Memory)
 SITE_TABLES: Final = (
     *CATALOG_TABLES, *LEDGER_TABLES, *SHELF_TABLES, SEEN, HELD, WAITING, TIMERS, NEEDS, COMMANDS_TABLE, CASES_TABLE,
     LOT_PLACES, LOT_PRODUCTS, LOT_UNSTATED,
-    DEMAND, COUNTERS, ACCOUNTS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS, REPORTS, ALIASES, SERIALS,
+    DEMAND, COUNTERS, CLOCK, SOURCES, FEEDS, CHANGED, CORRECTIONS, VERSIONS, REPORTS, ALIASES, SERIALS,
     SERIAL_MOVES, NOTICES, MENTIONS, ANNOUNCED_GTINS, CONTENTS, SHIPPED, DOUBTS, ARRIVALS, DELIVERIES,
     REQUESTED, CLOCKS_AHEAD, DOSES, DOSED, CLOSED_TO, INSPECTIONS, RECEIPTS, MEMORY, TRANSFER_LINES, TRANSFER_FACTS,
     TRANSFER_CASES, RETURNED, CREDITS, CONTROLLED_CARDS, COUNTED, SHIFTS,

@@ -24,7 +24,6 @@ from schemas.topics import ALERTS, BALANCES, CASES, COMMANDS, HOLDS, MOVEMENTS, 
 from streams.contract import HandlerFault, Processor, fold
 from streams.ledger.book import LOTS
 from streams.site.processor import SiteProcessor
-from streams.site.tables import ACCOUNTS
 from streams.state import Change, MemoryBackend, State
 from tests.support.facts import START
 from tests.support.world import ITEM, SITE, hospital
@@ -202,9 +201,10 @@ class SiteHub(Hub):
         return {key: quantity for key, quantity in sums.items() if quantity}
 
     def accounts_total(self, item: str = ITEM) -> int:
-        """Σ of all accounts of an item, from the state: what lies at places, and the outside accounts."""
+        """Σ of all accounts of an item: what lies at places, from the state, and the outside accounts, from the movements."""
         stock = sum(quantity for key, quantity in self.state.table(LOTS).scan((SITE,)) if key[2] == item)
-        return stock + sum(total for _, total in self.state.table(ACCOUNTS).scan((SITE, item)))
+        outside = [one for one in self.moved() if one[1] == item and not one[0].startswith("stock:")]
+        return stock + sum(self.moved()[one] for one in outside)
 
 
 def _number(lot: str) -> str:

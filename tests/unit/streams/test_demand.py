@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from msgspec.structs import replace
+
+from streams.ledger.book import CARDS
+from streams.ledger.model import Demand
 from streams.site.demand import ALPHA_INVERSE, IDLE_DAYS_MAX, advance, days_left
-from streams.site.tables import Demand
+from streams.site.tables import DEMAND
 from tests.support.facts import START, told
 from tests.support.hub import SiteHub
-from tests.support.world import POCKET, STORE
+from tests.support.world import ITEM, POCKET, SITE, STORE
 
 
 def daily(*days: list[tuple[str, int]]) -> Decimal:
@@ -41,6 +45,18 @@ def test_domain_3_1_what_a_store_hands_on_is_its_consumption_and_what_comes_back
         hub.hear(told("refill", 30, place=POCKET, at=at, lot="L1"), told("unload", 10, place=POCKET, at=at, lot="L1"))
     found = {one.location: one.daily_demand for one in hub.latest("stock.positions")}
     assert found == {STORE: Decimal("20.000"), POCKET: Decimal(0)}
+
+
+def test_demand_in_a_table_of_its_own_as_folders_of_before_have_it_goes_on() -> None:
+    """8 + (16 − 8)/8 = 9, wherever the 8 was written."""
+    hub = SiteHub()
+    hub.tell(told("vend", 8, place=POCKET, at=START, lot="L1"))
+    cards, key = hub.state.table(CARDS), (SITE, POCKET, ITEM)
+    hub.state.table(DEMAND).put(key, cards.get(key).demand)
+    cards.put(key, replace(cards.get(key), demand=None))
+    for days, quantity in ((1, 16), (2, 1)):
+        hub.tell(told("vend", quantity, place=POCKET, at=START + timedelta(days=days), lot="L1"))
+    assert next(one.daily_demand for one in hub.latest("stock.positions") if one.location == POCKET) == Decimal("9.000")
 
 
 def test_the_second_day_moves_the_level_by_an_eighth_of_the_difference() -> None:

@@ -16,6 +16,7 @@ from streams.state import Change, MemoryBackend, State, Table, TableSpec
 
 SPEC = TableSpec("numbers", int)
 GROUPED = TableSpec("numbers", int, group=1)
+SPARSE = TableSpec("numbers", int, sparse=True)
 OTHER = TableSpec("others", int)
 PARTS = st.sampled_from(["", "main", "main2", "main/a", "a\x00b", "ß", "icu"])
 KEYS = st.tuples(PARTS, st.sampled_from([-5, 0, 7]), PARTS) | st.tuples(PARTS, st.sampled_from([-5, 0, 7])) | st.tuples(PARTS)
@@ -125,7 +126,22 @@ class SmallCacheMachine(GroupedMachine):
         state_module.CACHE_ENTRIES_MAX = self.entries_max  # type: ignore[misc]
 
 
+class SparseMachine(SmallCacheMachine):
+    """The same where it is remembered which keys may have a value."""
+
+    spec = SPARSE
+
+    @rule()
+    def reopen(self) -> None:
+        """Another process binds the same committed state; what was not flushed is gone."""
+        self.discard()
+        self.state = State((self.spec,), lambda _: self.backend)
+        self.table = self.state.table(self.spec)
+
+
 TestTableMachine = TableMachine.TestCase
+TestSparseMachine = SparseMachine.TestCase
+TestSparseMachine.settings = settings(max_examples=150, stateful_step_count=40, derandomize=True, deadline=None, database=None)
 TestGroupedMachine = GroupedMachine.TestCase
 TestSmallCacheMachine = SmallCacheMachine.TestCase
 TestTableMachine.settings = settings(max_examples=150, stateful_step_count=40, derandomize=True, deadline=None, database=None)
@@ -137,6 +153,21 @@ def fresh() -> tuple[State, MemoryBackend, Table[Any]]:
     backend = MemoryBackend()
     state = State((SPEC, OTHER), lambda name: backend if name == SPEC.name else MemoryBackend())
     return state, backend, state.table(SPEC)
+
+
+def test_a_sparse_table_asks_the_store_for_no_key_without_a_value() -> None:
+    asked: list[bytes] = []
+
+    class Asked(MemoryBackend):
+        def get(self, key: bytes) -> bytes | None:
+            asked.append(key)
+            return super().get(key)
+
+    backend = Asked()
+    backend.pairs[encode_key(("icu",))] = b"\x05"
+    table: Table[int] = State((SPARSE,), lambda _: backend).table(SPARSE)
+    assert [table.get((place,)) for place in ("main", "icu", "er", "icu")] == [None, 5, None, 5]
+    assert asked == [encode_key(("icu",))]
 
 
 def test_a_table_that_was_not_declared_is_an_error() -> None:
