@@ -45,6 +45,8 @@ PEOPLE: Final = (
     *((f"rn{number:02d}", "nurse") for number in range(1, 13)),
 )
 """Staff of every site; an id is `<site>-<name>`."""
+EXPIRED_HOURS: Final = 24
+"""Every morning what expired by midnight is taken away."""
 NETWORK_STEWARD: Final = Role(person="network-steward1", role="steward")
 """Decides on changes that concern all sites: an item is stocked by each of them."""
 
@@ -211,7 +213,7 @@ def _drawing_rules(sites: Sequence[SitePlan], knobs: Knobs) -> tuple[DrawingRule
         return ()
     compliance = Decimal(str(round(1 - knobs.careless, 6)))
     rule: Any = knobs.drawing
-    return tuple(DrawingRule(site=plan.id, rule=rule, compliance=compliance) for plan in sites)
+    return tuple(DrawingRule(site=plan.id, rule=rule, compliance=compliance, expired_hours=EXPIRED_HOURS) for plan in sites)
 
 
 def _staff(sites: Sequence[SitePlan]) -> list[Role]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from sinks.lots.drawing import UNNAMED, Drawing, Lot, Lots, Number, Purpose, minus, plus, quantity_of
@@ -26,8 +27,8 @@ Edge = tuple[State, State, Number, Lots]
 """From, to, probability, and what was taken or came."""
 Mix = Sequence[tuple[Number, Lots]]
 """What may have been moved, with probabilities."""
-Given = Mapping[Lots, Mix]
-"""What may have been moved, by what an earlier move was."""
+Given = Mapping[tuple[Lots, ...], Mix]
+"""What may have been moved, by what earlier moves were."""
 NOTHING: Final[State] = ((), ())
 
 
@@ -54,21 +55,32 @@ class Chain:
         self.dropped: Number = 0 * drawing.one
         """Probability of all states that were dropped, added up."""
         self._edges = 0
+        self._looked_for: frozenset[Lot] = frozenset()
         self._after: list[dict[State, Number]] | None = None
 
     # ---- what happens ------------------------------------------------------------------------------------------------
 
-    def arrive(self, key: str, mix: Mix, *, after: tuple[str, Given] | None = None, kept: bool = False) -> None:
+    def arrive(
+        self,
+        key: str,
+        mix: Mix,
+        *,
+        after: tuple[Sequence[str], Given] = ((), {}),
+        done: Collection[str] = (),
+        kept: bool = False,
+    ) -> None:
         """Stock came, of lots as likely as the mix says.
 
-        `after`: an earlier fill that was kept, and what came by what that one was. `kept`: a later one depends on this.
+        `after`: earlier fills that were kept, and what came by what those were. `done`: those that no later one depends on.
+        `kept`: a later one depends on this.
         """
         in_turn = self._drawing.in_turn
-        earlier, given = after or ("", {})
+        earlier, given = after
         edges: list[Edge] = []
         for state in self.now:
-            hands = tuple(one for one in state[1] if one[0] != earlier)
-            known = next((given.get(one[1], mix) for one in state[1] if one[0] == earlier), mix)
+            out = dict(state[1])
+            hands = tuple(one for one in state[1] if one[0] not in done)
+            known = given.get(tuple(out.get(one, ()) for one in earlier), mix) if earlier else mix
             for chance, came in known:
                 then = tuple(sorted((*hands, (key, came)))) if kept else hands
                 edges.append((state, (plus(state[0], came, in_turn=in_turn), then), chance, came))
@@ -108,11 +120,14 @@ class Chain:
         self._step(key, edges)
 
     def bring_back(self, key: str, removal: str, quantity: int, lot: Lot | None, *, last: bool) -> None:
-        """Some of what a removal took came back, of a stated or unknown lot; after the last of it the rest is forgotten."""
+        """Some of what a removal took came back, of a stated or unknown lot; after the last of it the rest is forgotten.
+
+        Of several lots in one hand any may be given back, by its share.
+        """
         drawing, edges = self._drawing, []
         for state in self.now:
             out = dict(state[1]).get(removal, ())
-            options = drawing.draws(out, quantity, Purpose.USE, frozenset()) if lot is None else self._stated(out, lot, quantity)
+            options = drawing.at_hand(out, quantity) if lot is None else self._stated(out, lot, quantity)
             for chance, came in options:
                 rest = () if last else minus(out, came)
                 hands = tuple(sorted((*(one for one in state[1] if one[0] != removal), *(((removal, rest),) if rest else ()))))
@@ -120,7 +135,7 @@ class Chain:
         self._step(key, edges)
 
     def _stated(self, out: Lots, lot: Lot, quantity: int) -> Mix:
-        found = [one for one in self._drawing.draws(out, quantity, Purpose.USE, frozenset()) if one[1] == ((lot, quantity),)]
+        found = [one for one in self._drawing.at_hand(out, quantity) if one[1] == ((lot, quantity),)]
         return found or [(self._drawing.slip, ((lot, quantity),))]
 
     def count_lot(self, key: str, lot: Lot, quantity: int) -> None:
@@ -160,6 +175,19 @@ class Chain:
                 for chance, taken in drawing.draws(held, total - quantity, Purpose.USE, gone):
                     edges.append((state, (minus(held, taken), hands), drawing.slip * chance, ()))
         self._step(key, edges)
+
+    def look_for_expired(self, at: str) -> None:
+        """By now expired lots should have been taken away: where one lies still, it was left lying. Once for each lot."""
+        lots = self._drawing.taken_away(at) - self._looked_for
+        if not lots:
+            return
+        self._looked_for |= lots
+        here = [lot for state in self.now for lot, _ in state[0] if lot in lots]
+        if here:
+            one, left = self._drawing.one, self._drawing.left_lying
+            self._step(f"expired#{len(self.steps)}", (
+                (state, state, left if any(lot in lots for lot, _ in state[0]) else one, ()) for state in self.now
+            ))  # fmt: skip
 
     def empty(self, key: str) -> None:
         """The place was verified empty."""
@@ -205,17 +233,15 @@ class Chain:
                 found[moved] = found.get(moved, 0) + weight
         return [(chance, moved) for moved, chance in found.items()]
 
-    def given(self, first: int, second: int) -> Given:
-        """What a step moved by what an earlier one moved, by all that is known of the place."""
-        weights: dict[Lots, dict[State, Number]] = {}
-        step = self.steps[first]
-        for source, target, chance, moved in step.edges:
-            here = weights.setdefault(moved, {})
-            here[target] = here.get(target, 0) + step.before[source] * chance / step.norm
-        for number in range(first + 1, second):
-            weights = {moved: self._on(number, here) for moved, here in weights.items()}
-        last, after = self.steps[second], self._later()[second + 1]
-        found: dict[Lots, Mix] = {}
+    def given(self, numbers: Sequence[int]) -> Given:
+        """What the last of these steps (in order) moved by what the others moved, by all that is known of the place."""
+        weights: dict[tuple[Lots, ...], Mapping[State, Number]] = {(): self.steps[numbers[0]].before}
+        for first, second in pairwise(numbers):
+            weights = self._by_moved(first, weights)
+            for number in range(first + 1, second):
+                weights = {moved: self._on(number, here) for moved, here in weights.items()}
+        last, after = self.steps[numbers[-1]], self._later()[numbers[-1] + 1]
+        found: dict[tuple[Lots, ...], Mix] = {}
         for moved, here in weights.items():
             then: dict[Lots, Number] = {}
             for source, target, chance, further in last.edges:
@@ -226,6 +252,20 @@ class Chain:
             if whole:
                 found[moved] = [(weight / whole, further) for further, weight in then.items()]
         return found
+
+    def _by_moved(
+        self, number: int, weights: Mapping[tuple[Lots, ...], Mapping[State, Number]]
+    ) -> dict[tuple[Lots, ...], Mapping[State, Number]]:
+        """Weights of the states before a step, by what was moved earlier, brought to those after it, also by what it moved."""
+        step = self.steps[number]
+        found: dict[tuple[Lots, ...], dict[State, Number]] = {}
+        for earlier, here in weights.items():
+            for source, target, chance, moved in step.edges:
+                weight = here.get(source)
+                if weight:
+                    then = found.setdefault((*earlier, moved), {})
+                    then[target] = then.get(target, 0) + weight * chance / step.norm
+        return dict(found)
 
     def _on(self, number: int, weights: Mapping[State, Number]) -> dict[State, Number]:
         """Weights of the states before a step, brought to those after it."""

@@ -10,6 +10,7 @@ What is taken as expired, or to empty a place, tells by its quantity what was th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from enum import Enum
 from fractions import Fraction
 from typing import Final
@@ -26,6 +27,8 @@ COUNTED_ALONE: Final = Fraction(1, 20)
 """Share of counts of a lot that leave other lots of the place uncounted."""
 WENT_ON: Final = Fraction(1, 20)
 """Share of removals that go on with another lot while some of the one before is left."""
+LEFT_LYING: Final = Fraction(1, 20)
+"""Share of what expired that still lies there after it should have been taken away."""
 RANDOM_LOTS_MAX: Final = 3
 """Lots that one removal takes at random; where it needs more, the others are taken by the rule, else the ways were too many."""
 
@@ -41,8 +44,11 @@ class Purpose(Enum):
 class Drawing:
     """The rule of one place. `expires` is the instant (text that sorts) at which each lot stops being usable."""
 
-    def __init__(self, rule: str, compliance: Number, expires: Sequence[str], *, exact: bool = False) -> None:
-        """`exact` computes in fractions: for tests, it is slow."""
+    def __init__(
+        self, rule: str, compliance: Number, expires: Sequence[str], *, expired_hours: int | None = None, exact: bool = False
+    ) -> None:
+        """`expired_hours` after a lot's end it has been taken away. `exact` computes in fractions: for tests, it is slow."""
+        self._taken_away = [_later(end, expired_hours) for end in expires] if expired_hours is not None else []
         self.in_turn = rule == "fifo"
         self._number = Fraction if exact else float
         self._compliance = self._number(0 if rule == "random" else compliance)
@@ -69,6 +75,15 @@ class Drawing:
     def went_on(self) -> Number:
         """`WENT_ON` as this rule computes."""
         return self._number(WENT_ON)
+
+    @property
+    def left_lying(self) -> Number:
+        """`LEFT_LYING` as this rule computes."""
+        return self._number(LEFT_LYING)
+
+    def taken_away(self, at: str) -> frozenset[Lot]:
+        """Lots that expired so long before an instant that they should have been taken away."""
+        return frozenset(lot for lot, end in enumerate(self._taken_away) if end <= at)
 
     def expired(self, at: str) -> frozenset[Lot]:
         """Lots that may not be used any more at an instant."""
@@ -99,6 +114,16 @@ class Drawing:
         if self._compliance != 1:
             for chance, taken in self._at_hand(held, quantity, gone, RANDOM_LOTS_MAX):
                 drawn[taken] = drawn.get(taken, 0) + (1 - self._compliance) * chance
+        return [(chance, taken) for taken, chance in drawn.items()]
+
+    def at_hand(self, held: Lots, quantity: int) -> list[tuple[Number, Lots]]:
+        """What may be given of several lots by nobody's rule: each by its share, the next when it runs out."""
+        total = sum(amount for _, amount in held)
+        if quantity > total:
+            return [(self._slip, plus(_sorted(held), ((UNNAMED, quantity - total),)))]
+        drawn: dict[Lots, Number] = {}
+        for chance, taken in self._at_hand(held, quantity, frozenset(), RANDOM_LOTS_MAX):
+            drawn[taken] = drawn.get(taken, 0) + chance
         return [(chance, taken) for taken, chance in drawn.items()]
 
     def _order(self, held: Lots, gone: frozenset[Lot]) -> Lots:
@@ -132,6 +157,13 @@ class Drawing:
             others = tuple(other for other in held if other is not one)
             for further, taken in self._at_hand(others, quantity - amount, gone, lots_left - 1):
                 yield chance * further, plus(taken, (one,))
+
+
+def _later(end: str, hours: int) -> str:
+    """The instant so many hours after one; of one after every instant the same."""
+    if end >= "9999":
+        return end
+    return (datetime.fromisoformat(end) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _sorted(lots: Lots) -> Lots:

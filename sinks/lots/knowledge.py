@@ -12,7 +12,7 @@ from typing import Any, Final
 from sinks.lots.acts import NO_LOT, LotName, Story, story_of
 from sinks.lots.drawing import Drawing, Number
 from sinks.lots.mix import LotMix
-from sinks.lots.settings import Settings
+from sinks.lots.settings import Rule, Settings
 from sinks.recalls.places import STOCK
 from sinks.recalls.scope import Move, Names, Scope
 
@@ -92,11 +92,14 @@ def mix_of(moves: Collection[Move], settings: Settings, site: str, item: str) ->
 
 def _drawings(story: Story, settings: Settings, site: str, item: str, places: Iterable[str]) -> Mapping[str, Drawing]:
     """One drawing for all places with the same rule: what it has worked out is shared."""
-    made: dict[tuple[str, float], Drawing] = {}
+    made: dict[Rule, Drawing] = {}
     found: dict[str, Drawing] = {}
     for place in sorted(places):
         rule = settings.rule(site, place, item)
-        found[place] = made.setdefault(rule, Drawing(*rule, story.expires))
+        if rule not in made:
+            name, compliance, expired_hours = rule
+            made[rule] = Drawing(name, compliance, story.expires, expired_hours=expired_hours)
+        found[place] = made[rule]
     return found
 
 

@@ -1,9 +1,9 @@
 """The lots of one item at one site: what each place may hold, and what each removal may have taken. Pure.
 
 Each place is a chain of its own. What passes between places without a lot carries along what it may have been by all that is
-known of the place it left, and by what the fill before it was: of two fills a count of the store may say that one, whichever, was
-of the other lot. That far the places are known together, no further (Boyen and Koller, Tractable inference for complex stochastic
-processes, 1998). What is learnt at the place it came to does not flow back.
+known of the place it left, and by what the fills before it were: of two fills a count of the store may say that one, whichever it
+is, was of the other lot. That far the places are known together, no further (Boyen and Koller, Tractable inference for complex
+stochastic processes, 1998). What is learnt at the place it came to does not flow back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from sinks.lots.drawing import UNNAMED, Drawing, Lot, Number
 
 DrawingOf = Callable[[str], Drawing]
 """The drawing rule of a place."""
-_PASSES: Final = 2
+_PASSES_MAX: Final = 4
+"""What is known of a store reaches the places behind it with the second reading, the ones behind those with the third."""
+_FILLS_BEFORE: Final = 5
+"""Fills between two places on which the next one depends."""
 _SURE: Final = 0.999
 """A fill that was of one lot with this probability depends on no other and no other on it."""
 _STEPS_MAX: Final = 2_000
@@ -27,11 +30,15 @@ _STEPS_MAX: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class _Fill:
-    """What a move between places without a lot may have been; by what the fill `earlier` was, where it depends on one."""
+    """What a move between places without a lot may have been; by what the fills `earlier` were, where it depends on some.
+
+    `done`: those of them that no later fill depends on. `kept`: a later one depends on this.
+    """
 
     mix: Mix
-    earlier: str = ""
+    earlier: tuple[str, ...] = ()
     given: Given = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
     kept: bool = False
 
 
@@ -50,38 +57,40 @@ class LotMix:
     """What is known of the lots of one item at one site, from its story."""
 
     def __init__(self, story: Story, drawing_of: DrawingOf, chain_of: Callable[[Drawing], Chain] = Chain) -> None:
-        """Reads the story, twice where stock passed between places without a lot."""
+        """Reads the story; again, as far as it reaches, where stock passed between places without a lot."""
         self.story = story
         self._drawing_of = drawing_of
         self._chain_of = chain_of
         self._number = {name: number for number, name in enumerate(story.names)}
         passed: dict[str, _Fill] = {}
-        for number in range(_PASSES):
+        passes = min(_PASSES_MAX, 1 + _links(story.acts))
+        for number in range(passes):
             self.chains: dict[str, Chain] = {}
             self._left: dict[str, tuple[Chain, int]] = {}
             for act in story.acts:
                 self._happen(act, passed)
-            passed = self._passed() if number + 1 < _PASSES else {}
-            if not passed:
-                break
+            for chain in self.chains.values():
+                chain.look_for_expired(story.acts[-1].at)
+            if number + 1 < passes:
+                passed = self._passed()
 
     def _passed(self) -> dict[str, _Fill]:
-        """What moved between places without a lot, each by what the one before it between the same places was."""
+        """What moved between places without a lot, each by what the ones before it between the same places were."""
         found: dict[str, _Fill] = {}
-        last: dict[tuple[str, str], str] = {}
+        before: dict[tuple[str, str], tuple[str, ...]] = {}
         for act in self.story.acts:
             if act.lot is not None or not act.source or not act.target:
                 continue
             fill = _Fill(self.smoothed(act.key))
             if max(chance for chance, _ in fill.mix) < _SURE:
-                earlier = last.get((act.source, act.target))
                 chain, number = self._left[act.key]
-                if earlier is not None and number - self._left[earlier][1] <= _STEPS_MAX:
-                    fill = replace(fill, earlier=earlier, given=chain.given(self._left[earlier][1], number))
-                    found[earlier] = replace(found[earlier], kept=True)
-                last[act.source, act.target] = act.key
+                lately = before.get((act.source, act.target), ())
+                earlier = tuple(one for one in lately if number - self._left[one][1] <= _STEPS_MAX)
+                if earlier:
+                    fill = replace(fill, earlier=earlier, given=chain.given([*(self._left[one][1] for one in earlier), number]))
+                before[act.source, act.target] = (*earlier, act.key)[-_FILLS_BEFORE:]
             found[act.key] = fill
-        return found
+        return _kept_as_long_as_needed(found)
 
     def _chain(self, place: str) -> Chain:
         chain = self.chains.get(place)
@@ -90,6 +99,8 @@ class LotMix:
         return chain
 
     def _happen(self, act: Act, passed: Mapping[str, _Fill]) -> None:
+        for place in filter(None, (act.source, act.target)):
+            self._chain(place).look_for_expired(act.at)
         chain = self._chain(act.source or act.target or "")
         match act.what:
             case What.EMPTIED:
@@ -120,9 +131,10 @@ class LotMix:
             chain = self._chain(act.target)
             if act.brings_back is not None:
                 chain.bring_back(act.key, act.brings_back, act.quantity, act.lot, last=act.last)
+            elif fill is None:
+                chain.arrive(act.key, moved)
             else:
-                after = (fill.earlier, fill.given) if fill is not None and fill.earlier else None
-                chain.arrive(act.key, moved if fill is None else fill.mix, after=after, kept=fill is not None and fill.kept)
+                chain.arrive(act.key, fill.mix, after=(fill.earlier, fill.given), done=fill.done, kept=fill.kept)
 
     # ---- what is known -----------------------------------------------------------------------------------------------
 
@@ -185,3 +197,21 @@ class LotMix:
 
     def _numbers(self, covered: Collection[LotName]) -> frozenset[Lot]:
         return frozenset(self._number[name] for name in covered if name in self._number)
+
+
+def _kept_as_long_as_needed(fills: Mapping[str, _Fill]) -> dict[str, _Fill]:
+    """The same fills (in order), each kept until the last one that depends on it has come."""
+    last = {one: key for key, fill in fills.items() for one in fill.earlier}
+    return {
+        key: replace(fill, done=frozenset(one for one in fill.earlier if last[one] == key), kept=key in last)
+        for key, fill in fills.items()
+    }
+
+
+def _links(acts: Iterable[Act]) -> int:
+    """Over how many places stock without a lot passed on, one after the other, at most."""
+    reached: dict[str, int] = {}
+    for act in acts:
+        if act.lot is None and act.source and act.target:
+            reached[act.target] = max(reached.get(act.target, 0), reached.get(act.source, 0) + 1)
+    return max(reached.values(), default=0)

@@ -11,21 +11,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from schemas.kinds import LocationKind
 from schemas.reference import DRAWING_COMPLIANCE
 
-DEFAULT_RULE: Final = ("fefo", float(DRAWING_COMPLIANCE))
+Rule = tuple[str, float, int | None]
+"""How lots are drawn, the share of removals that keep to it, and the hours after which what expired has been taken away."""
+DEFAULT_RULE: Final[Rule] = ("fefo", float(DRAWING_COMPLIANCE), None)
 """Where no record says how lots are drawn."""
-_AS_IT_COMES: Final = ("random", 0.0)
+_GATHERING: Final = frozenset({LocationKind.QUARANTINE, LocationKind.RETURN_BIN})
+_AS_IT_COMES: Final[Rule] = ("random", 0.0, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Drawing rules by site, place and item (`""`: all of them), zones by site, and places by site and path with their kind."""
 
-    rules: Mapping[tuple[str, str, str], tuple[str, float]] = field(default_factory=dict)
+    rules: Mapping[tuple[str, str, str], Rule] = field(default_factory=dict)
     zones: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
-    def rule(self, site: str, place: str, item: str) -> tuple[str, float]:
-        """Rule and compliance at a place: those of the nearest place that has a record, and there of the item before all items.
+    def rule(self, site: str, place: str, item: str) -> Rule:
+        """The rule at a place: that of the nearest place that has a record, and there of the item before all items.
 
         Stock on its way is taken as it comes: each load for its own place.
         """
@@ -33,10 +36,14 @@ class Settings:
             for named in (item, ""):
                 found = self.rules.get((site, path, named))
                 if found is not None:
-                    return found
+                    return (found[0], found[1], None) if self._gathers(site, place) else found
             if path and self.kinds.get((site, path)) == LocationKind.TRANSIT:
                 return _AS_IT_COMES
         return DEFAULT_RULE
+
+    def _gathers(self, site: str, place: str) -> bool:
+        """Whether a place is where what expired is taken to."""
+        return any(self.kinds.get((site, path)) in _GATHERING for path in _upwards(place))
 
     def isolates(self, site: str, place: str) -> bool:
         """Whether a place is for stock that may not be used."""
@@ -56,7 +63,7 @@ class Settings:
 
 def settings_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
     """The settings from reference records in force: kind and fields. Records of other kinds are passed over."""
-    rules: dict[tuple[str, str, str], tuple[str, float]] = {}
+    rules: dict[tuple[str, str, str], Rule] = {}
     zones: dict[str, str] = {}
     kinds: dict[tuple[str, str], str] = {}
     for kind, fields in records:
@@ -67,7 +74,9 @@ def settings_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
         elif kind == "drawing_rule":
             where = (str(fields["site"]), str(fields.get("location") or ""), str(fields.get("item") or ""))
             compliance = fields.get("compliance")
-            rules[where] = (str(fields.get("rule") or "fefo"), float(DRAWING_COMPLIANCE if compliance is None else compliance))
+            share = float(DRAWING_COMPLIANCE if compliance is None else compliance)
+            hours = fields.get("expired_hours")
+            rules[where] = (str(fields.get("rule") or "fefo"), share, None if hours is None else int(hours))
     return Settings(rules, zones, kinds)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from schemas.topics import MOVEMENTS
 from sinks.lots.knowledge import Knowledge, lines_of
 from sinks.lots.settings import settings_of
 from tests.simulation.lot_world import move_of
-from tests.support.facts import BY_ITEM, minutes, reversal, told
+from tests.support.facts import BY_ITEM, START, minutes, reversal, told
 from tests.support.hub import SiteHub
 from tests.support.world import ITEM, POCKET, SITE, STORE, hospital
 from tests.unit.recalls.support import notice
@@ -134,6 +135,19 @@ def test_a_scan_of_a_lot_that_only_one_past_allows_settles_it() -> None:
     """Four of the first lot are scanned out after an unknown one: that was of the second lot."""
     events = (*STOCKED, say("vend", 1, 3), say("vend", 4, 4, FIRST))
     assert lay(known(events))[SECOND] == (3, "3.00", "None")
+
+
+def test_what_expired_longer_ago_than_the_site_leaves_it_is_gone_but_for_what_was_left_lying() -> None:
+    """Two of each lot, two vended at random: as likely of the first as of the second. Then the first expires, nobody says that it was
+    taken away, and the site takes away what expired within a day: that it lies there is 1/20 against 1 likely."""
+    soon = (START + timedelta(days=2)).date()
+    story = [
+        say("receive", 50, 0, SECOND, STORE), told("receive", 50, place=STORE, at=minutes(0.5), lot="S1", expiry=soon),
+        say("refill", 2, 1, SECOND), told("refill", 2, place=POCKET, at=minutes(2), lot="S1", expiry=soon),
+        say("vend", 2, 3), say("receive", 1, 10 * 24 * 60, SECOND, STORE),
+    ]  # fmt: skip
+    found = {hours: lay(known(story, {"rule": "random", "expired_hours": hours}))["S1"][2] for hours in (None, 24, 8_784)}
+    assert found == {None: "0.500", 24: f"{1 / 21:.3f}", 8_784: "0.500"}
 
 
 def test_what_was_given_back_by_the_same_order_lies_there_again() -> None:

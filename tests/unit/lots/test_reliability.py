@@ -8,7 +8,7 @@ from functools import lru_cache
 import pytest
 
 from connectors.simulator import Knobs
-from sinks.lots.settings import Settings
+from sinks.lots.settings import Rule, Settings
 from tests.simulation.lot_world import World, world_of
 from tests.simulation.lots import judge, summed
 
@@ -40,8 +40,8 @@ def test_everybody_and_every_place_that_a_recall_truly_concerns_is_listed() -> N
     assert recalls["patients listed"] <= recalls["everyone"]
 
 
-@pytest.mark.parametrize("rule", [("fefo", 1.0), ("fifo", 0.7)])
-def test_a_wrong_rule_shows(rule: tuple[str, float]) -> None:
+@pytest.mark.parametrize("rule", [("fefo", 1.0, 24), ("fifo", 0.7, 24)])
+def test_a_wrong_rule_shows(rule: Rule) -> None:
     """So the table can fail: the lots were drawn by first expiry with three in ten careless."""
     known = world(NETWORKS[0])
     rules = dict.fromkeys(known.settings.rules, rule)
