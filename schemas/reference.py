@@ -287,7 +287,7 @@ class DrawingRule:
         Decimal, Field(ge=0, le=1, max_digits=7, decimal_places=6, description="share of removals that keep to the rule")
     ] = DRAWING_COMPLIANCE
     expired_hours: Annotated[
-        int | None, Field(ge=1, le=8_784, description="hours after which expired stock has been taken away; empty: nobody looks")
+        int | None, Field(ge=1, le=8_760, description="hours after which expired stock has been taken away; empty: nobody looks")
     ] = None
 
 

@@ -126,7 +126,7 @@ def load_settings(config: Path | None, **given: Any) -> Settings:
     if config is not None:
         try:
             values = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             msg = f"{config} can't be read: {error}"
             raise InputRefusedError(msg) from None
     values = {name: value for name, value in values.items() if f"WARDSTOCK_{name.upper()}" not in os.environ}

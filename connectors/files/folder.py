@@ -1,7 +1,8 @@
 """Walking files and folders in one fixed order, and saying which files are left out and why.
 
-Left out, and reported: hidden files, and files that go along with data rather than hold it (`README*`, `*.md`, `*.tsv`, `*.csv`,
-`*.truth`). A file that is named directly is always taken, and so are `*.csv` and `*.tsv` where a folder is said to hold reports.
+Left out, and reported: hidden files, files that go along with data rather than hold it (`README*`, `*.md`, `*.tsv`, `*.csv`,
+`*.truth`), and the whole folder of a hub. A file that is named directly is always taken, and so are `*.csv` and `*.tsv` where a
+folder is said to hold reports.
 Nothing is read here.
 """
 
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from schemas.hub_folder import MARKER
 
 SIDECAR_SUFFIXES: Final = (".md", ".tsv", ".csv", ".truth")
 TABLE_SUFFIXES: Final = (".tsv", ".csv")
@@ -60,7 +63,13 @@ def _below(folder: Path, *, tables: bool) -> Iterator[FileEntry | Skipped]:
     except OSError as error:
         yield Skipped(in_text(str(folder)), "unreadable", f"{in_text(str(folder))} can't be listed: {error.strerror or error}.")
         return
+    hubs = tuple(name.removesuffix(MARKER) for name, _ in found if name == MARKER or name.endswith(f"/{MARKER}"))
+    for hub in hubs:
+        where = hub.rstrip("/") or in_text(str(folder))
+        yield Skipped(where, "hub_folder", f"{where} is left out: it is a hub's own folder, with its secret key, no messages.")
     for name, path in found:
+        if name.startswith(hubs):
+            continue
         reason = _left_out(name, tables=tables)
         if reason is not None:
             yield Skipped(name, "sidecar" if not reason.startswith("hidden") else "hidden", f"{name} is left out: {reason}.")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 from itertools import groupby
 from typing import Final
 
 from schemas.kinds import EventKind
-from sinks.lots.drawing import UNNAMED, Lot, Purpose
+from sinks.lots.drawing import NEVER, UNNAMED, Lot, Purpose, later
 from sinks.lots.labels import goods_may_be, return_may_be
 from sinks.recalls.places import STAYS, STOCK, VARIANCE
 from sinks.recalls.scope import UNKNOWN_LOT, Move, standing
@@ -28,8 +28,6 @@ COUNT_ROUND: Final = timedelta(minutes=15)
 """How long lots of one place are counted one after the other."""
 ONE_REMOVAL: Final = timedelta(minutes=1)
 """How far apart the lines of one removal are told: alike but for lot and quantity, with nothing else at the place between."""
-NEVER: Final = "9999"
-"""After every instant: when a lot expires of which nobody told a date."""
 _RANK: Final = {kind.value: rank for rank, kind in enumerate(EventKind)}
 """The order of the vocabulary ranks events of one instant, as in the ledger."""
 
@@ -170,7 +168,7 @@ class _Reader:
         for account in sorted({account for move in event for account in (move.source, move.target)}):
             place = _stock(account)
             before = next(iter(self._counting.get(place or "", {}).values()), None)
-            if place and before and not (counts_a_lot and _later(before.occurred, COUNT_ROUND) >= event[0].occurred):
+            if place and before and not (counts_a_lot and later(before.occurred, COUNT_ROUND) >= event[0].occurred):
                 self._counted_all(place)
         counts = [move for move in event if VARIANCE in (move.source, move.target)]
         others = [move for move in event if VARIANCE not in (move.source, move.target)]
@@ -246,14 +244,13 @@ class _Reader:
             if PATIENT in (move.source, move.target):
                 self.whose[key] = (move.patient, move.order_id)
 
-
     def _goes_on(self, move: Move) -> bool:
         """Whether a move of a told lot is the rest of the removal before it, of which another lot was told."""
         before = self._last.get(_stock(move.source) or "", (None, 0))[0]
         if before is None or self._lots[before] == self._lots[move]:
             return False
         alike = all(getattr(before, name) == getattr(move, name) for name in ("kind", "target", "patient", "order_id"))
-        return alike and _later(before.occurred, ONE_REMOVAL) >= move.occurred
+        return alike and later(before.occurred, ONE_REMOVAL) >= move.occurred
 
     def _forget_last(self, moves: list[Move]) -> None:
         """Something else happened at these places."""
@@ -305,11 +302,6 @@ def _with_returns(acts: list[Act], whose: Mapping[str, tuple[str | None, str | N
     for number, (removal, last) in brought.items():
         found[number] = replace(acts[number], brings_back=acts[removal].key, last=last)
     return found
-
-
-def _later(occurred: str, by: timedelta) -> str:
-    """An instant so much later than another."""
-    return (datetime.fromisoformat(occurred) + by).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _stock(account: str) -> str | None:

@@ -182,12 +182,11 @@ class Chain:
         if not lots:
             return
         self._looked_for |= lots
-        here = [lot for state in self.now for lot, _ in state[0] if lot in lots]
-        if here:
+        lying = {state for state in self.now if any(lot in lots for lot, _ in state[0])}
+        if lying:
             one, left = self._drawing.one, self._drawing.left_lying
-            self._step(f"expired#{len(self.steps)}", (
-                (state, state, left if any(lot in lots for lot, _ in state[0]) else one, ()) for state in self.now
-            ))  # fmt: skip
+            edges = [(state, state, left if state in lying else one, ()) for state in self.now]
+            self._step(f"expired#{len(self.steps)}", edges)
 
     def empty(self, key: str) -> None:
         """The place was verified empty."""

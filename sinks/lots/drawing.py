@@ -21,6 +21,8 @@ Lots = tuple[tuple[Lot, int], ...]
 """Lots with their quantities (at least 1): sorted, or under `fifo` in the order in which they came."""
 Number = float | Fraction
 UNNAMED: Final[Lot] = 0
+NEVER: Final = "9999"
+"""After every instant: when a lot expires of which nobody told a date."""
 SLIP: Final = Fraction(1, 1000)
 """How likely it is that something went unreported where what is reported doesn't fit."""
 COUNTED_ALONE: Final = Fraction(1, 20)
@@ -48,7 +50,7 @@ class Drawing:
         self, rule: str, compliance: Number, expires: Sequence[str], *, expired_hours: int | None = None, exact: bool = False
     ) -> None:
         """`expired_hours` after a lot's end it has been taken away. `exact` computes in fractions: for tests, it is slow."""
-        self._taken_away = [_later(end, expired_hours) for end in expires] if expired_hours is not None else []
+        self._taken_away = [later(end, timedelta(hours=expired_hours)) for end in expires] if expired_hours is not None else []
         self.in_turn = rule == "fifo"
         self._number = Fraction if exact else float
         self._compliance = self._number(0 if rule == "random" else compliance)
@@ -112,17 +114,17 @@ class Drawing:
         if self._compliance:
             drawn[_first(self._order(held, gone), quantity)] = self._compliance
         if self._compliance != 1:
-            for chance, taken in self._at_hand(held, quantity, gone, RANDOM_LOTS_MAX):
+            for chance, taken in self.at_hand(held, quantity, gone):
                 drawn[taken] = drawn.get(taken, 0) + (1 - self._compliance) * chance
         return [(chance, taken) for taken, chance in drawn.items()]
 
-    def at_hand(self, held: Lots, quantity: int) -> list[tuple[Number, Lots]]:
-        """What may be given of several lots by nobody's rule: each by its share, the next when it runs out."""
+    def at_hand(self, held: Lots, quantity: int, gone: frozenset[Lot] = frozenset()) -> list[tuple[Number, Lots]]:
+        """What is taken of several lots by nobody's rule: each by its share, the next when it runs out."""
         total = sum(amount for _, amount in held)
         if quantity > total:
             return [(self._slip, plus(_sorted(held), ((UNNAMED, quantity - total),)))]
         drawn: dict[Lots, Number] = {}
-        for chance, taken in self._at_hand(held, quantity, frozenset(), RANDOM_LOTS_MAX):
+        for chance, taken in self._at_hand(held, quantity, gone, RANDOM_LOTS_MAX):
             drawn[taken] = drawn.get(taken, 0) + chance
         return [(chance, taken) for taken, chance in drawn.items()]
 
@@ -159,11 +161,11 @@ class Drawing:
                 yield chance * further, plus(taken, (one,))
 
 
-def _later(end: str, hours: int) -> str:
-    """The instant so many hours after one; of one after every instant the same."""
-    if end >= "9999":
-        return end
-    return (datetime.fromisoformat(end) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def later(instant: str, by: timedelta) -> str:
+    """An instant so much after another; of one after every instant the same."""
+    if instant >= NEVER:
+        return instant
+    return (datetime.fromisoformat(instant) + by).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _sorted(lots: Lots) -> Lots:

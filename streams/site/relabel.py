@@ -145,7 +145,7 @@ def _publish(desk: Desk, event: StockEvent, item: Item, card: CardKey, names: li
         for number, (lot, amount) in enumerate(((old, -quantity), (new, quantity))):
             if amount:
                 source, target = (SUSPENSE, stock(card[1])) if amount > 0 else (stock(card[1]), SUSPENSE)
-                cause = f"{event.event_key}|{card[1]}|{new.container}"
+                cause = f"{event.event_key}|{card[1]}|{new.lot}|{new.container}"
                 ledger.movement(
                     desk, event.site, item, lot, abs(amount), source, target, event_id=event.event_id, kind="identify",
                     occurred_us=to_us(event.occurred), cause=cause, number=30_000 + number,

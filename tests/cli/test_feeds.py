@@ -53,6 +53,13 @@ def test_settings_that_can_not_be_are_a_sentence(tmp_path: Path, more: str, what
     assert what in str(caught.value)
 
 
+def test_a_config_that_is_no_utf8_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputRefusedError, match=r"hub\.toml can't be read"):
+        load_settings(path)
+
+
 @pytest.mark.parametrize(
     ("feed", "what"),
     [

@@ -203,8 +203,8 @@ class SiteHub(Hub):
     def accounts_total(self, item: str = ITEM) -> int:
         """Σ of all accounts of an item: what lies at places, from the state, and the outside accounts, from the movements."""
         stock = sum(quantity for key, quantity in self.state.table(LOTS).scan((SITE,)) if key[2] == item)
-        outside = [one for one in self.moved() if one[1] == item and not one[0].startswith("stock:")]
-        return stock + sum(self.moved()[one] for one in outside)
+        moved = self.moved().items()
+        return stock + sum(total for (account, one, _), total in moved if one == item and not account.startswith("stock:"))
 
 
 def _number(lot: str) -> str:

@@ -13,12 +13,12 @@ import uuid
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.hub_folder import MARKER
 from topology.embedded.rocks import RocksStore
 from topology.errors import FolderRefusedError
 from topology.folder import LOCK, HubFolder
 
 FORMAT: Final = 1
-MARKER: Final = "wardstock.json"
 _DRAFT: Final = "wardstock.json.new"
 _CLOSED: Final = "closed"
 _KEY_FILE: Final = "patient.key"

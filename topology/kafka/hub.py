@@ -13,12 +13,12 @@ from typing import Final
 import structlog
 
 from connectors.contract import Unavailable
+from schemas.hub_folder import MARKER
 from schemas.log import LogRecord
 from schemas.raw import RawMessage
 from schemas.topics import OUTCOMES, TOPICS
 from sinks.sql.projection import PROJECTED_TOPICS, Projection
 from sinks.sql.views import Views
-from topology.embedded.folder import MARKER
 from topology.errors import FolderRefusedError
 from topology.folder import HubFolder
 from topology.kafka.broadcaster import Broadcaster, BroadcastError

@@ -24,7 +24,7 @@ from topology.verify.horizon import Horizon
 from topology.verify.known import Known, stated
 from topology.verify.lots import UNKNOWN, Facts
 from topology.verify.preparing import OPENINGS, Line, Preparing
-from topology.verify.resolving import Meant, OnlyDetailError, WaitsError, meaning, place_of
+from topology.verify.resolving import Meant, OnlyDetailError, WaitsError, item_of, meaning, place_of
 from topology.verify.suspicion import Suspicions
 from topology.verify.telling import event_of, is_unfit, lines_of, lots_of
 from topology.verify.transfers import AFTER_DEVICES, KINDS, Transfers, way
@@ -282,19 +282,20 @@ class Derivation:
     def _count_whole(self, event: Told, fact: Fact) -> None:
         """A count of a whole place, lot by lot: none of it while a product is not known."""
         try:
-            meant = meaning(self.known, event)
             lots = [(one, meaning(self.known, one)) for one in lots_of(event)]
+            # The codes of all products name the item; what packages hold is a matter of each lot.
+            place, item = place_of(self.known, event, event.location_codes, event.pocket), item_of(self.known, event)[0].id
         except OnlyDetailError:
             return
         except WaitsError as waits:
             self._wait(event, place=waits.place)
             return
-        fact.item = meant.item.id
+        fact.item = item
         account = "opening" if event.kind == "opening" else "variance"
         at = (microseconds(event.occurred), event.device_sequence, RANKS[event.kind], event.event_key, 0)
-        entry = Entry(at, Does.COUNT_LOTS, meant.quantity, None, account, fact)
-        entry.found = [(self.lots.named(one, meant.item.id, own.product, self.now), own.quantity) for one, own in lots]
-        self.cards[event.site, meant.place, meant.item.id].entries.append(entry)
+        entry = Entry(at, Does.COUNT_LOTS, sum(own.quantity for _, own in lots), None, account, fact)
+        entry.found = [(self.lots.named(one, item, own.product, self.now), own.quantity) for one, own in lots]
+        self.cards[event.site, place, item].entries.append(entry)
 
     def _say_of_lot(self, event: Told) -> None:
         """What an event that was taken back before it came says of its lot stands, as of one that was taken back after."""

@@ -17,13 +17,13 @@ def event_of(site: str, key: str, kind: str, at: datetime) -> Told:
 
 
 def lots_of(event: Told) -> list[Told]:
-    """A count of a whole place as one count of each lot."""
-    return [
-        msgspec.structs.replace(
-            event, codes=(*event.codes, *one.codes), quantity=one.quantity, lot=one.lot, expiry=one.expiry, found=()
-        )
-        for one in event.found
-    ]
+    """A count of a whole place as one count of each lot. A lot whose codes are among the event's is of those alone."""
+    found = []
+    for one in event.found:
+        of_those_alone = one.codes and all(code in event.codes for code in one.codes)
+        codes = one.codes if of_those_alone else (*event.codes, *one.codes)
+        found.append(msgspec.structs.replace(event, codes=codes, quantity=one.quantity, lot=one.lot, expiry=one.expiry, found=()))
+    return found
 
 
 def is_unfit(event: Told, site: Site | None) -> bool:

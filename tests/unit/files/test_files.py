@@ -73,6 +73,20 @@ def test_a_folder_is_walked_by_name_and_what_is_left_out_is_said(tmp_path: Path)
     assert len(results) == 10
 
 
+@pytest.mark.parametrize("folder", ["", "wardstock-data/"])
+def test_the_folder_of_a_hub_is_never_data(tmp_path: Path, folder: str) -> None:
+    """It holds a secret key, which would stand in the log for ever."""
+    for name in ("wardstock.json", "patient.key", "db/CURRENT"):
+        path = tmp_path / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(MSH)
+    (tmp_path / "wardstock-data-2.hl7").write_bytes(MSH)
+    found = list(walk([tmp_path]))
+    [skipped] = [one for one in found if isinstance(one, Skipped)]
+    assert skipped.code == "hub_folder"
+    assert [one.name for one in found if isinstance(one, FileEntry)] == (["wardstock-data-2.hl7"] if folder else [])
+
+
 def test_a_file_named_directly_is_always_taken(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_bytes(MSH)

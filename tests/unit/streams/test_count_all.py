@@ -15,7 +15,7 @@ from schemas.codes import Code
 from schemas.controlled import ShiftCount
 from schemas.events import FoundLot, StockEvent
 from schemas.kinds import EventKind, Feed
-from schemas.topics import BALANCES, OUTCOMES
+from schemas.topics import BALANCES, MOVEMENTS, OUTCOMES
 from tests.support.facts import BY_ITEM, minutes, reversal, told
 from tests.support.hub import SiteHub
 from tests.support.world import NDC, POCKET, SITE, STORE, item, product
@@ -125,4 +125,23 @@ def test_a_device_whose_clock_runs_ahead_is_a_case_and_verify_finds_the_same_sto
     [case] = hub.open_cases("clock_ahead")
     assert "is ahead by 60 minutes" in case.text
     assert hub.lots(POCKET) == {"A": 5, "B": 3}
+    assert verify(hub.logs()).differences == []
+
+
+@pytest.mark.parametrize("unit", ["tablet", "{package}"])
+def test_verify_derives_a_count_of_two_products_alike(unit: str) -> None:
+    hub = RecordedHub(product("amox-teva", ndc=OTHER_NDC, gtin=None, labeler="Teva", package_quantity=100))
+    hub.tell(counted((OWN, "A", 5), (OTHER, "A", 3), (OTHER, "B", 1), unit=unit))
+    assert verify(hub.logs()).differences == []
+
+
+def test_two_lots_that_get_their_product_by_one_count_have_movements_of_their_own() -> None:
+    """Each is named anew with two movements; no two movements of a site have one id."""
+    hub = RecordedHub(product("amox-teva", ndc=OTHER_NDC, gtin=None, labeler="Teva"))
+    for number, lot in enumerate(("A", "B")):
+        hub.tell(told("receive", 8, place=STORE, lot=lot, at=minutes(number + 1)))  # by the item's code: of either product
+    hub.tell(counted((OTHER, "A", 8), (OTHER, "B", 8), place=STORE))
+    named = [one for one in hub.all(MOVEMENTS) if one.kind == "identify"]
+    assert len(named) == 4
+    assert len({one.movement_id for one in hub.all(MOVEMENTS)}) == len(hub.all(MOVEMENTS))
     assert verify(hub.logs()).differences == []
